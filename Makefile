@@ -1,0 +1,65 @@
+# Branchline. `make demo` shows it, `make test` checks it; nothing needs to be installed before but Python, make and git.
+
+PYTHON ?= python3
+PORT   ?= 8080
+OPEN   ?= 0
+
+BIN     := .venv/bin
+BOOT    := $(PYTHON) tools/bootstrap.py
+PYTEST  := $(BIN)/python -m pytest
+LIBRARY := build/library
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: ## make .venv with everything that developing needs
+	@$(BOOT) demo test quality
+
+demo: environment-demo ## package the sample story and serve it (PORT=8080, OPEN=1 opens a browser)
+	$(BIN)/python media/make_footage.py
+	$(BIN)/branchline package media/sample/story.yaml --library $(LIBRARY)
+	exec $(BIN)/branchline serve --library $(LIBRARY) --state build/state --port $(PORT) --demo $(if $(filter 1,$(OPEN)),--open)
+
+test: install ## run the tests, all but those that need a browser or a player
+	$(PYTEST) -m "not players"
+
+players: install ## run the tests with a real browser and real players (as root, installs them)
+	tools/players.sh
+	$(PYTEST) -m players
+
+format: install ## put the code in its form
+	$(BIN)/ruff check --fix-only --quiet .
+	$(BIN)/ruff format .
+
+lint: install ## check form, types, imports, spelling and the Dockerfile
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/codespell
+	$(BIN)/hadolint Dockerfile
+
+cover: install ## measure branch coverage of the core, which is to be whole
+	$(PYTEST) -m "not players and not e2e" --cov --cov-report=term-missing
+
+golden: install ## write the golden files anew; read the difference before you commit it
+	$(PYTEST) -m "not players" --golden-update
+
+lock: install ## resolve the dependencies anew and export the lock files made from uv.lock
+	$(BIN)/uv lock
+	$(BIN)/uv export --quiet --frozen --no-header --no-annotate --no-default-groups --no-emit-project --output-file requirements.lock
+	$(BIN)/uv export --quiet --frozen --no-header --no-annotate --only-group environment --output-file tools/uv.lock.txt
+
+ci: lint test players ## all that has to pass before a change lands
+
+clean: ## remove what was built, but not .venv
+	rm -rf build dist .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache media/sample/footage
+	find streamer tests media tools -name __pycache__ -type d -prune -exec rm -rf {} +
+
+environment-demo:
+	@$(BOOT) demo
+
+.PHONY: help install demo test players format lint cover golden lock ci clean environment-demo

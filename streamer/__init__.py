@@ -1,0 +1,1 @@
+"""Branchline: branching video over plain HLS."""

@@ -1,0 +1,127 @@
+"""Every setting of the server, with its default and unit; config/branchline.yaml is its reference."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+from typing import Annotated, Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from streamer.errors import ConfigError
+from streamer.session.pacing import Policy
+from streamer.units import seconds_to_ticks
+
+Seconds = Annotated[float, Field(gt=0, le=7 * 24 * 3600)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ServerSettings(_Section):
+    """Where the server listens."""
+
+    host: str = Field("127.0.0.1", description="address to listen on; 0.0.0.0: every interface")
+    port: Annotated[int, Field(ge=0, le=65535)] = Field(8080, description="TCP port; 0: any free one")
+    public_url: Annotated[str, Field(pattern=r"^(https?://[^\s?#]+[^\s?#/])?$")] = Field(
+        "", description="address that viewers use, without a slash at the end; empty: what the request says"
+    )
+    shutdown_seconds: Seconds = Field(5, description="seconds that open requests get to finish when the server stops")
+    body_bytes: Count = Field(65536, description="bytes; a larger request body is refused")
+
+
+class LibrarySettings(_Section):
+    """Packaged stories and media."""
+
+    path: Path = Field(Path("library"), description="folder that `branchline package` writes")
+    cache_bytes: Annotated[int, Field(ge=0)] = Field(
+        128 * 1024 * 1024, description="bytes of segments kept in memory for viewers at the same place"
+    )
+
+
+class StateSettings(_Section):
+    """What the server remembers."""
+
+    path: Path = Field(Path("state"), description="folder of the session store and of the secret")
+
+
+class MediaSettings(_Section):
+    """Where players fetch media."""
+
+    base: Annotated[str, Field(pattern=r"^([^\s\"]*/)?$")] = Field(
+        "",
+        description="address in front of every media name, with a slash at the end, e.g. https://cdn.example/m/ or"
+        " ../../../m/; empty: below the session's own path, where the server sees who fetches what",
+    )
+
+
+class PacingSettings(_Section):
+    """How far lists are kept ahead of viewers; docs/players.md says why."""
+
+    lead_seconds: Seconds = Field(6, description="seconds of media listed ahead of the playhead")
+    patience_seconds: Seconds = Field(6, description="seconds after a viewer's last request in which their time goes on")
+    hold_seconds: Annotated[float, Field(gt=0, le=7)] = Field(
+        5, description="seconds that a blocking playlist request is held at most; players give up at 8"
+    )
+
+
+class SessionSettings(_Section):
+    """The life of a playback session."""
+
+    max_age_seconds: Seconds = Field(24 * 3600, description="seconds from opening to expiry")
+    register_seconds: Seconds = Field(2, description="seconds between two writes of a viewer's position")
+    kept_in_memory: Count = Field(100_000, description="sessions kept in memory; others are read from the store again")
+    event_streams: Count = Field(8, description="open event streams per session")
+
+
+class Settings(_Section):
+    """All settings."""
+
+    server: ServerSettings = ServerSettings()
+    library: LibrarySettings = LibrarySettings()
+    state: StateSettings = StateSettings()
+    media: MediaSettings = MediaSettings()
+    pacing: PacingSettings = PacingSettings()
+    sessions: SessionSettings = SessionSettings()
+
+    def policy(self) -> Policy:
+        """Gives the edge policy in the core's units."""
+        return Policy(
+            lead=seconds_to_ticks(Fraction(str(self.pacing.lead_seconds))),
+            patience_ms=round(self.pacing.patience_seconds * 1000),
+            requests_seen=not self.media.base,
+        )
+
+
+def load_settings(path: Path | None) -> Settings:
+    """Reads a configuration file; None: the defaults.
+
+    Raises:
+        ConfigError: with every mistake: file, setting, value and what was expected.
+    """
+    if path is None:
+        return Settings()
+    try:
+        data: Any = yaml.safe_load(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigError(f"{path}: cannot be read: {error}") from error
+    return checked_settings(data or {}, str(path))
+
+
+def checked_settings(data: object, file: str) -> Settings:
+    """Checks plain data as settings.
+
+    Raises:
+        ConfigError: with every mistake.
+    """
+    try:
+        return Settings.model_validate(data)
+    except ValidationError as error:
+        lines = [
+            f"{file}: {'.'.join(map(str, detail['loc'])) or 'file'}: {detail['msg']} (found {detail['input']!r})"
+            for detail in error.errors(include_url=False)
+        ]
+        raise ConfigError("\n".join(lines)) from error

@@ -1,0 +1,1 @@
+"""HLS spelled out: playlists as values and as bytes; knows no story."""

@@ -1,0 +1,44 @@
+"""Delivery directives: what a player asks for in a playlist's query (RFC 8216bis, section 6.2.5)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+MAX_DIGITS = 9
+
+
+class DirectiveError(ValueError):
+    """A directive that makes no sense; `name` is the query's."""
+
+    def __init__(self, name: str, problem: str) -> None:
+        super().__init__(problem)
+        self.name = name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Directives:
+    """What was asked; None: nothing."""
+
+    segments: int | None = None  # hold the answer until so many segments are listed: _HLS_msn + 1
+
+
+def read_directives(query: Mapping[str, str]) -> Directives:
+    """Reads `_HLS_msn` and `_HLS_part`; other names are ignored.
+
+    Raises:
+        DirectiveError: a value is no whole number, or a part is asked for without its segment.
+    """
+    msn, part = (_number(query, name) for name in ("_HLS_msn", "_HLS_part"))
+    if part is not None and msn is None:
+        raise DirectiveError("_HLS_part", "_HLS_part needs _HLS_msn beside it")
+    return Directives(segments=None if msn is None else msn + 1)
+
+
+def _number(query: Mapping[str, str], name: str) -> int | None:
+    text = query.get(name)
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) <= MAX_DIGITS):
+        raise DirectiveError(name, f"{name} is a whole number of at most {MAX_DIGITS} digits")
+    return int(text)

@@ -1,0 +1,1 @@
+"""Where packaged stories and their media live."""

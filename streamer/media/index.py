@@ -1,0 +1,91 @@
+"""What is known of packaged media: exact lengths, sizes and key frames, per clip and rendition."""
+
+from __future__ import annotations
+
+import msgspec
+
+from streamer.units import TICKS_PER_SECOND, Ticks, round_half_up, ticks_of
+
+AUDIO_FRAME_SAMPLES = 1024  # AAC-LC (ISO/IEC 14496-3); the grid that all sound lies on
+AUDIO_SAMPLE_RATE = 48_000
+AUDIO_FRAME_TICKS = Ticks(AUDIO_FRAME_SAMPLES * TICKS_PER_SECOND // AUDIO_SAMPLE_RATE)  # 15,052,800, exact
+
+
+class Segment(msgspec.Struct, frozen=True, kw_only=True):
+    """One Media Segment of one rendition of a clip."""
+
+    duration: int  # in units of the rendition's timescale; exact
+    size: int  # bytes
+    sha256: str  # of the bytes, hex
+    independent: bool  # the first sample is a key frame
+
+
+class RenditionIndex(msgspec.Struct, frozen=True, kw_only=True):
+    """The segments of one rendition of one clip, in order."""
+
+    timescale: int  # units a second; the same as its rendition's
+    segments: tuple[Segment, ...]
+    short: Segment | None = None  # sound only: the last segment one frame shorter; None: the length fits the grid
+
+
+class ClipIndex(msgspec.Struct, frozen=True, kw_only=True):
+    """One clip: the footage of a scene, encoded in every rendition, with the same number of segments in each."""
+
+    id: str  # 24 hex digits of the SHA-256 of the segments' digests
+    frames: int  # of the picture
+    duration: Ticks  # of the picture; the scene's length on every timeline
+    renditions: dict[str, RenditionIndex]  # by rendition id
+
+
+class VideoRendition(msgspec.Struct, frozen=True, kw_only=True, tag="video"):
+    """A picture rendition as packaged."""
+
+    id: str
+    codecs: str  # RFC 6381, e.g. "avc1.64001f"
+    timescale: int  # units a second in tfdt and durations
+    init: str  # id of its Media Initialization Section: 24 hex digits of its SHA-256
+    width: int
+    height: int
+    frame_rate: tuple[int, int]
+
+
+class AudioRendition(msgspec.Struct, frozen=True, kw_only=True, tag="audio"):
+    """A sound rendition as packaged."""
+
+    id: str
+    codecs: str  # e.g. "mp4a.40.2"
+    timescale: int  # = sample rate
+    init: str
+    name: str
+    channels: int
+
+
+Rendition = VideoRendition | AudioRendition
+
+
+class Package(msgspec.Struct, frozen=True, kw_only=True):
+    """One revision of a story with all its media: what a server needs to play it."""
+
+    format: int  # of this document; 1
+    revision: str  # 16 hex digits of the SHA-256 of everything below
+    story_id: str
+    story_file: str  # its name, for messages
+    story_text: str
+    target_duration: int  # seconds; EXT-X-TARGETDURATION for the whole story
+    video: tuple[VideoRendition, ...]
+    audio: AudioRendition
+    scenes: dict[str, ClipIndex]  # by scene id
+
+
+def audio_frames_at(offset: Ticks) -> int:
+    """Gives the grid position (in AAC frames from the start of the timeline) where the sound of a visit begins.
+
+    The nearest one to the picture's start, so that sound is never more than half a frame off and the error
+    never adds up.
+    """
+    return round_half_up(offset, AUDIO_FRAME_TICKS)
+
+
+def segment_ticks(segment: Segment, timescale: int) -> Ticks:
+    """Gives the exact length of a segment."""
+    return ticks_of(segment.duration, timescale)

@@ -1,0 +1,1 @@
+"""From footage to a packaged story, by ffmpeg."""

@@ -1,0 +1,218 @@
+"""From a timeline to playlists: which segments, named how, with which decisions beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from streamer.hls import media_playlist, multivariant_playlist
+from streamer.hls.attributes import packed
+from streamer.hls.media_playlist import DateRange, MediaSegment
+from streamer.hls.multivariant_playlist import AudioTrack, MultivariantPlaylist, VariantStream
+from streamer.media.index import (
+    AUDIO_FRAME_SAMPLES,
+    ClipIndex,
+    Package,
+    Rendition,
+    Segment,
+    audio_frames_at,
+    segment_ticks,
+)
+from streamer.media.names import Namer, SegmentName
+from streamer.session.timeline import Outcome, Placed, Timeline, Visit
+from streamer.story.model import Story, text_in
+from streamer.story.rules import possible_successors
+from streamer.units import TICKS_PER_SECOND, Ticks, decimal_seconds, round_half_up
+
+# Program Date Time is a story clock, not the wall clock: one constant start, so that a playlist's bytes are the same
+# for every viewer at the same place of the same path.
+EPOCH = datetime(2020, 1, 1, tzinfo=UTC)
+DECISION_CLASS = "io.branchline.decision"
+RESULT_CLASS = "io.branchline.result"
+DECISION_ATTRIBUTE = "X-IO-BRANCHLINE-DECISION"
+RESULT_ATTRIBUTE = "X-IO-BRANCHLINE-RESULT"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Addresses:
+    """Where media lie, as seen from a Media Playlist."""
+
+    namer: Namer
+    base: str = "../m/"  # in front of every name; "../m/" is below the session's own path
+
+
+def rendition_of(package: Package, rendition_id: str) -> Rendition | None:
+    """Gives the rendition of that id, or None."""
+    return next((found for found in (*package.video, package.audio) if found.id == rendition_id), None)
+
+
+# ── Media Playlists ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Rendered:
+    """One rendition of one path, spelled segment by segment as the edge moves; what is spelled stays."""
+
+    def __init__(self, timeline: Timeline, rendition: Rendition, addresses: Addresses) -> None:
+        self._timeline = timeline
+        self._rendition = rendition
+        self._addresses = addresses
+        package = timeline.stage.package
+        head = media_playlist.write_head(package.target_duration, addresses.base + addresses.namer.init(rendition.init))
+        self._parts = [head]
+
+    def following(self, timeline: Timeline) -> Rendered:
+        """Gives the same rendition of a path that goes on from this one; nothing is spelled twice."""
+        child = Rendered(timeline, self._rendition, self._addresses)
+        child._parts = self._parts[: self._timeline.listable + 1]
+        return child
+
+    def text(self, edge: int) -> bytes:
+        """Gives the playlist with the first `edge` segments, and ENDLIST with the last of a path that has ended."""
+        for number in range(len(self._parts) - 1, edge):
+            self._parts.append(media_playlist.write_segment(self._segment(number)))
+        ended = self._timeline.complete and edge == self._timeline.settled
+        return b"".join(self._parts[: edge + 1]) + (media_playlist.ENDLIST if ended else b"")
+
+    def _segment(self, number: int) -> MediaSegment:
+        visit = self._timeline.visit_at(number)
+        index = number - visit.first
+        segment, short = segment_at(visit, index, self._rendition)
+        name = SegmentName(
+            clip=visit.clip.id, rendition=self._rendition.id, number=index, offset=visit.start, short=short
+        )
+        return MediaSegment(
+            uri=self._addresses.base + self._addresses.namer.segment(name),
+            duration=segment_ticks(segment, self._rendition.timescale),
+            starts=EPOCH if number == 0 else None,
+            date_ranges=tuple(_date_ranges(self._timeline.stage.story, visit, number)),
+        )
+
+
+def segment_at(visit: Visit, index: int, rendition: Rendition) -> tuple[Segment, bool]:
+    """Gives a segment of a visit, and whether it is the shorter form of the clip's last sound segment."""
+    found = visit.clip.renditions[rendition.id]
+    last = index == len(found.segments) - 1
+    if last and found.short is not None and _sound_frames(visit) < _clip_frames(visit.clip, rendition):
+        return found.short, True
+    return found.segments[index], False
+
+
+def _sound_frames(visit: Visit) -> int:
+    return audio_frames_at(visit.end) - audio_frames_at(visit.start)
+
+
+def _clip_frames(clip: ClipIndex, rendition: Rendition) -> int:
+    return sum(segment.duration for segment in clip.renditions[rendition.id].segments) // AUDIO_FRAME_SAMPLES
+
+
+def _date_ranges(story: Story, visit: Visit, number: int) -> Iterator[DateRange]:
+    if visit.outcome is not None and visit.outcome.told_in == number:
+        yield _result(story, visit.outcome)
+    if visit.placed is not None and visit.placed.opens_in == number:
+        yield _decision(story, visit.number, visit.placed)
+
+
+def _decision(story: Story, visit: int, placed: Placed) -> DateRange:
+    decision = placed.decision
+    value = {
+        "v": 1,
+        "story": story.id,
+        "decision": decision.id,
+        "visit": visit,
+        "prompt": text_in(decision.prompt, story.language),
+        "choices": [{"id": choice.id, "label": text_in(choice.label, story.language)} for choice in placed.choices],
+        "default": decision.default,
+        "opens": decimal_seconds(placed.opens, 3),
+        "locks": decimal_seconds(placed.closes, 3),
+        "join": decimal_seconds(placed.join, 3),
+    }
+    return DateRange(
+        id=f"{story.id}.{decision.id}.{visit}",
+        kind=DECISION_CLASS,
+        start=_date_of(placed.opens),
+        duration=Ticks(placed.closes - placed.opens),
+        name=DECISION_ATTRIBUTE,
+        value=packed(value),
+    )
+
+
+def _result(story: Story, outcome: Outcome) -> DateRange:
+    decision = outcome.placed.decision
+    value = {"v": 1, "decision": decision.id, "visit": outcome.visit, "choice": outcome.choice, "by": outcome.by}
+    return DateRange(
+        id=f"{story.id}.{decision.id}.{outcome.visit}.result",
+        kind=RESULT_CLASS,
+        start=_date_of(outcome.placed.closes),
+        duration=Ticks(0),
+        name=RESULT_ATTRIBUTE,
+        value=packed(value),
+    )
+
+
+def _date_of(moment: Ticks) -> datetime:
+    return EPOCH + timedelta(microseconds=round_half_up(moment * 1_000_000, TICKS_PER_SECOND))
+
+
+# ── Multivariant Playlists ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def multivariant(story: Story, package: Package, prefix: str) -> bytes:
+    """Spells the Multivariant Playlist whose Media Playlists lie at `prefix`."""
+    peak, average = bit_rates(story, package, package.audio)
+    variants = []
+    for rendition in package.video:
+        own_peak, own_average = bit_rates(story, package, rendition)
+        variants.append(
+            VariantStream(
+                uri=f"{prefix}{rendition.id}.m3u8",
+                bandwidth=own_peak + peak,
+                average_bandwidth=own_average + average,
+                codecs=(rendition.codecs, package.audio.codecs),
+                width=rendition.width,
+                height=rendition.height,
+                frame_rate=rendition.frame_rate,
+            )
+        )
+    audio = package.audio
+    track = AudioTrack(uri=f"{prefix}{audio.id}.m3u8", name=audio.name, language=None, channels=audio.channels)
+    return multivariant_playlist.write(MultivariantPlaylist(audio=track, variants=tuple(variants)))
+
+
+def bit_rates(story: Story, package: Package, rendition: Rendition) -> tuple[int, int]:
+    """Gives peak and average bits a second of a rendition over every path the story allows.
+
+    The peak is that of RFC 8216bis, section 4.1: over runs of segments of 0.5 to 1.5 Target Durations and 0.5 s,
+    runs across joins among them. The average is that of the dearest scene, which no path exceeds.
+    """
+    scale = rendition.timescale
+    low = package.target_duration * scale // 2
+    high = package.target_duration * scale * 3 // 2 + scale // 2
+    peak, average = 0, 0
+    for name, clip in package.scenes.items():
+        segments = clip.renditions[rendition.id].segments
+        size, duration = sum(s.size for s in segments), sum(s.duration for s in segments)
+        average = max(average, -(-size * 8 * scale // duration))
+        for index in range(len(segments)):
+            for size, duration in _runs(story, package, rendition, name, index, high):
+                if duration >= low:
+                    peak = max(peak, -(-size * 8 * scale // duration))
+    return max(peak, average), average
+
+
+def _runs(
+    story: Story, package: Package, rendition: Rendition, scene: str, index: int, most: int
+) -> Iterator[tuple[int, int]]:
+    """Gives size and duration of every run that begins at a segment and lasts no longer than `most`."""
+    todo = [(scene, index, 0, 0)]
+    while todo:
+        name, number, size, duration = todo.pop()
+        segments = package.scenes[name].renditions[rendition.id].segments
+        if number == len(segments):
+            todo += [(after, 0, size, duration) for after in possible_successors(story, story.scenes[name])]
+            continue
+        size, duration = size + segments[number].size, duration + segments[number].duration
+        if duration <= most:
+            yield size, duration
+            todo.append((name, number + 1, size, duration))
+

@@ -1,0 +1,1 @@
+"""The story language: its model, its file format and its rules."""

@@ -1,0 +1,360 @@
+"""From a story file to a Story: every mistake found at once, each with its place and its remedy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from streamer.errors import Finding, StoryError
+from streamer.story.expressions import Expression, ExpressionError, Language
+from streamer.story.file import ChoiceFile, DecisionFile, ProfileFile, RuleFile, SceneFile, StoryFile, VariableFile
+from streamer.story.lint import check_graph
+from streamer.story.model import Choice, Decision, Media, Rule, Scene, Story, Value, Variable
+from streamer.story.shape import check_shape, closest
+from streamer.story.tree import Path, Tree, parse
+from streamer.units import Ticks
+
+_PYTHON_TYPES: Mapping[str, tuple[type, ...]] = {
+    "bool": (bool,),
+    "int": (int,),
+    "number": (int, float),
+    "string": (str,),
+    "enum": (str,),
+}
+_FITS = {"bool": {"bool"}, "int": {"int"}, "number": {"number", "int"}, "string": {"string"}, "enum": {"string"}}
+
+
+def load_story(text: str, file: str) -> Story:
+    """Reads a story.
+
+    Args:
+        text: YAML or JSON, as docs/story-format.md says.
+        file: its name, for messages.
+
+    Raises:
+        StoryError: with every mistake found, in the order of the file. Warnings alone do not raise.
+    """
+    story, findings = read_story(text, file)
+    if story is None:
+        raise StoryError(findings)
+    return story
+
+
+def read_story(text: str, file: str) -> tuple[Story | None, tuple[Finding, ...]]:
+    """Reads a story and gives it (None if it has mistakes) with all findings, warnings too."""
+    try:
+        tree = parse(text, file)
+    except StoryError as error:
+        return None, error.findings
+    read = check_shape(tree)
+    language = _language(tree)
+    _check_variables(tree)
+    _check_references(tree)
+    conditions = _check_expressions(tree, language)
+    story = None
+    if read is not None and not _has_errors(tree):
+        story = _build(read, language, conditions)
+        check_graph(story, tree)
+    findings = tuple(sorted(tree.findings, key=lambda finding: (finding.line, finding.column)))
+    return (None if _has_errors(tree) else story), findings
+
+
+def _has_errors(tree: Tree) -> bool:
+    return any(finding.level == "error" for finding in tree.findings)
+
+
+# ── names and types, on the plain data, so that one mistake does not hide another ────────────────────────────────
+
+
+def _mapping(data: Any, *keys: str) -> dict[str, Any]:
+    for key in keys:
+        data = data.get(key) if isinstance(data, dict) else None
+    return data if isinstance(data, dict) else {}
+
+
+def _items(data: Any, key: str) -> list[tuple[int, dict[str, Any]]]:
+    found = data.get(key) if isinstance(data, dict) else None
+    return [(index, item) for index, item in enumerate(found) if isinstance(item, dict)] if isinstance(found, list) else []
+
+
+def _scenes(tree: Tree) -> Iterator[tuple[Path, dict[str, Any]]]:
+    for name, scene in _mapping(tree.data, "scenes").items():
+        if isinstance(scene, dict):
+            yield ("scenes", name), scene
+
+
+def _rules(tree: Tree) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """Gives everything that has a `to` or a `when`."""
+    for path, scene in _scenes(tree):
+        for index, rule in _items(scene, "next"):
+            yield (*path, "next", index), rule
+        for index, choice in _items(scene.get("decision"), "choices"):
+            yield (*path, "decision", "choices", index), choice
+    for name in _mapping(tree.data, "groups"):
+        for index, rule in _items(_mapping(tree.data, "groups"), name):
+            yield ("groups", name, index), rule
+
+
+def _language(tree: Tree) -> Language:
+    variables = {
+        f"{section}.{name}": str(variable.get("type"))
+        for section in ("state", "profile")
+        for name, variable in _mapping(tree.data, section).items()
+        if isinstance(variable, dict)
+    }
+    names = [name for name in _mapping(tree.data, "conditions") if isinstance(name, str) and name.isidentifier()]
+    return Language(variables, tuple(names))
+
+
+def _check_variables(tree: Tree) -> None:
+    for section in ("state", "profile"):
+        for name, variable in _mapping(tree.data, section).items():
+            if isinstance(variable, dict) and variable.get("type") in _PYTHON_TYPES and "default" in variable:
+                _check_variable(tree, (section, name), variable)
+
+
+def _check_variable(tree: Tree, path: Path, variable: dict[str, Any]) -> None:
+    kind = variable["type"]
+    values = variable.get("values")
+    if kind == "enum" and not (isinstance(values, list) and values):
+        tree.add(path, "an enum needs its values", "Add 'values: [one, two]'")
+    elif kind != "enum" and values is not None:
+        tree.add((*path, "values"), f"a {kind} has no values", "Write 'type: enum', or remove it", key=True)
+    if problem := _misfit(variable, variable["default"]):
+        tree.add((*path, "default"), problem, f"Write a default of type {kind}")
+    low, high = variable.get("min"), variable.get("max")
+    if kind not in ("int", "number") and (low is not None or high is not None):
+        tree.add(path, f"a {kind} has no min or max", "Remove them")
+    elif isinstance(low, int | float) and isinstance(high, int | float) and low > high:
+        tree.add((*path, "min"), f"min {low} is above max {high}", "Swap them")
+
+
+def _misfit(variable: dict[str, Any], value: object) -> str | None:
+    kind = variable["type"]
+    if not isinstance(value, _PYTHON_TYPES[kind]) or (isinstance(value, bool) and kind != "bool"):
+        return f"{value!r} is no {kind}"
+    if kind == "enum" and value not in (variable.get("values") or [value]):
+        return f"{value!r} is not one of {', '.join(map(repr, variable['values']))}"
+    if kind == "int" and isinstance(value, int) and not -(2**63) <= value < 2**63:
+        return f"{value} does not fit 64 bits"
+    low, high = variable.get("min"), variable.get("max")
+    if isinstance(value, int | float) and isinstance(low, int | float) and value < low:
+        return f"{value} is below min {low}"
+    if isinstance(value, int | float) and isinstance(high, int | float) and value > high:
+        return f"{value} is above max {high}"
+    return None
+
+
+def _check_references(tree: Tree) -> None:
+    for key in ("start", "fallback"):
+        if isinstance(_mapping(tree.data).get(key), str):
+            _check_target(tree, (key,), tree.data[key], groups=key == "start")
+    for path, rule in _rules(tree):
+        if isinstance(rule.get("to"), str):
+            _check_target(tree, (*path, "to"), rule["to"], groups=True)
+    _check_group_cycles(tree)
+    seen: dict[str, Path] = {}
+    for path, scene in _scenes(tree):
+        decision = scene.get("decision")
+        if isinstance(decision, dict):
+            _check_decision(tree, (*path, "decision"), decision, seen)
+        if "end" in scene and ("next" in scene or "decision" in scene):
+            tree.add((*path, "end"), "an ending has no 'next' and no 'decision'", "Remove them, or the 'end'", key=True)
+        if not scene.keys() & {"end", "next", "decision"}:
+            tree.add(path, "the story stops here: no 'next', 'decision' or 'end'", "Add one of them", key=True)
+
+
+def _check_target(tree: Tree, path: Path, target: str, *, groups: bool) -> None:
+    kind, name = ("groups", target[1:]) if target.startswith("@") else ("scenes", target)
+    word = kind.removesuffix("s")
+    known = list(_mapping(tree.data, kind))
+    if kind == "groups" and not groups:
+        tree.add(path, f"{target!r} is a group", "Name a scene here")
+    elif name not in known:
+        tree.add(path, f"there is no {word} {name!r}", f"{closest(name, known)}Declare it under '{kind}', or name another")
+
+
+def _check_group_cycles(tree: Tree) -> None:
+    groups = _mapping(tree.data, "groups")
+    inner = {
+        name: [str(rule["to"])[1:] for _, rule in _items(groups, name) if str(rule.get("to", "")).startswith("@")]
+        for name in groups
+    }
+    for name in _on_cycles(inner):
+        tree.add(("groups", name), f"group {name!r} leads back to itself", "Break the circle", key=True)
+
+
+def _on_cycles(edges: Mapping[str, list[str]]) -> list[str]:
+    def reaches(start: str) -> bool:
+        seen: set[str] = set()
+        todo = list(edges.get(start, ()))
+        while todo:
+            name = todo.pop()
+            if name == start:
+                return True
+            if name not in seen:
+                seen.add(name)
+                todo.extend(edges.get(name, ()))
+        return False
+
+    return [name for name in edges if reaches(name)]
+
+
+def _check_decision(tree: Tree, path: Path, decision: dict[str, Any], seen: dict[str, Path]) -> None:
+    name = decision.get("id")
+    if isinstance(name, str) and seen.setdefault(name, path) != path:
+        line = tree.place((*seen[name], "id"))[0]
+        tree.add((*path, "id"), f"decision {name!r} stands twice (first in line {line})", "Give each its own id")
+    choices = _items(decision, "choices")
+    ids = [str(choice.get("id")) for _, choice in choices]
+    for index, choice_id in enumerate(ids):
+        if choice_id in ids[:index]:
+            tree.add((*path, "choices", index, "id"), f"choice {choice_id!r} stands twice", "Give each its own id")
+    default = decision.get("default")
+    if isinstance(default, str) and ids and default not in ids:
+        tree.add((*path, "default"), f"there is no choice {default!r}", f"{closest(default, ids)}Name one of: {', '.join(ids)}")
+    for index, choice in choices:
+        if choice.get("id") == default and "when" in choice:
+            tree.add(
+                (*path, "choices", index, "when"),
+                f"choice {default!r} is the default and may be absent",
+                "Remove its 'when', or choose another default",
+                key=True,
+            )
+
+
+def _check_expressions(tree: Tree, language: Language) -> dict[str, Expression]:
+    conditions: dict[str, Expression] = {}
+    for name, text in _mapping(tree.data, "conditions").items():
+        if (found := _compiled(tree, ("conditions", name), text, language, {"bool"})) is not None:
+            conditions[name] = found
+    inner = {name: [used for used in found.names if used in conditions] for name, found in conditions.items()}
+    for name in _on_cycles(inner):
+        tree.add(("conditions", name), f"condition {name!r} leads back to itself", "Break the circle", key=True)
+    for path, rule in _rules(tree):
+        if "when" in rule:
+            _compiled(tree, (*path, "when"), rule["when"], language, {"bool"})
+        for name, effect in _mapping(rule, "set").items():
+            _check_effect(tree, (*path, "set", name), name, effect, language)
+    return conditions
+
+
+def _check_effect(tree: Tree, path: Path, name: str, effect: object, language: Language) -> None:
+    state = _mapping(tree.data, "state")
+    variable = state.get(name)
+    if not isinstance(variable, dict):
+        tree.add(path, f"there is no variable {name!r}", f"{closest(name, list(state))}Declare it under 'state'", key=True)
+    elif variable.get("type") not in _PYTHON_TYPES:
+        return
+    elif isinstance(effect, str):
+        _compiled(tree, path, effect, language, _FITS[variable["type"]])
+    elif problem := _misfit({"type": variable["type"]}, effect):
+        tree.add(path, problem, f"Write a value of type {variable['type']}, or an expression in quotes")
+
+
+def _compiled(tree: Tree, path: Path, text: object, language: Language, types: set[str]) -> Expression | None:
+    if not isinstance(text, str) or not text:
+        return None
+    try:
+        expression = language.compile(text)
+    except ExpressionError as error:
+        remedy = "Declare the name under 'state' or 'profile', or mend it" if "undeclared" in error.problem else "Mend the expression"
+        names = [part.rsplit("'", 1)[-1] for part in error.problem.split("' (")[:1]]
+        wrong = names[0] if names else ""
+        tree.add(path, f"{text!r}: {error.problem}", f"{closest(wrong, sorted(language.names))}{remedy}", shift=error.column - 1)
+        return None
+    if expression.type not in types:
+        wanted = " or ".join(sorted(types))
+        tree.add(path, f"{text!r} gives a {expression.type}, not a {wanted}", f"Write an expression that gives a {wanted}")
+        return None
+    scenes = _mapping(tree.data, "scenes")
+    for scene in expression.scenes:
+        if scene not in scenes:
+            tree.add(path, f"{text!r} asks for scene {scene!r}, which is not there", f"{closest(scene, list(scenes))}Name a scene")
+    return expression
+
+
+# ── from the checked file to the model ───────────────────────────────────────────────────────────────────────────
+
+
+def _build(read: StoryFile, language: Language, conditions: dict[str, Expression]) -> Story:
+    defaults = read.defaults
+    return Story(
+        id=read.id,
+        title=_text(read.title, defaults.labels),
+        start=read.start,
+        language=defaults.labels,
+        lead=defaults.lead,
+        state={name: _variable(name, variable) for name, variable in read.state.items()},
+        profile={name: _variable(name, variable) for name, variable in read.profile.items()},
+        conditions=conditions,
+        groups={name: _built_rules(rules, language) for name, rules in read.groups.items()},
+        scenes={name: _scene(name, scene, read, language) for name, scene in read.scenes.items()},
+        fallback=read.fallback,
+        expressions=language,
+    )
+
+
+def _text(text: Mapping[str, str], language: str) -> dict[str, str]:
+    """Puts the fallback language first; a bare text is in it."""
+    named = {language if code == "und" else code: words for code, words in text.items()}
+    return {code: named[code] for code in sorted(named, key=lambda code: code != language)}
+
+
+def _variable(name: str, read: VariableFile) -> Variable:
+    return Variable(
+        name=name,
+        type=read.type,
+        default=float(read.default) if read.type == "number" else read.default,
+        minimum=read.min,
+        maximum=read.max,
+        values=tuple(read.values or ()),
+        source=read.source if isinstance(read, ProfileFile) else "request",
+        personal=read.pii if isinstance(read, ProfileFile) else False,
+    )
+
+
+def _built_rules(rules: list[RuleFile], language: Language) -> tuple[Rule, ...]:
+    return tuple(Rule(to=rule.to, when=_expression(rule.when, language)) for rule in rules)
+
+
+def _expression(text: str | None, language: Language) -> Expression | None:
+    return None if text is None else language.compile(text)
+
+
+def _scene(name: str, read: SceneFile, story: StoryFile, language: Language) -> Scene:
+    return Scene(
+        id=name,
+        media=Media(src=read.media.src, start=read.media.start, end=read.media.end),
+        decision=None if read.decision is None else _decision(read.decision, story, language),
+        next=_built_rules(read.next, language),
+        end=None if read.end is None else read.end.id,
+    )
+
+
+def _decision(read: DecisionFile, story: StoryFile, language: Language) -> Decision:
+    closes_at = read.closes_at if read.closes_at is not None else Ticks(-story.defaults.lead)
+    opens_at = read.opens_at if read.opens_at is not None else Ticks(closes_at - story.defaults.window)
+    return Decision(
+        id=read.id,
+        prompt=_text(read.prompt, story.defaults.labels),
+        opens_at=opens_at,
+        closes_at=closes_at,
+        default=read.default,
+        choices=tuple(_choice(choice, story, language) for choice in read.choices),
+    )
+
+
+def _choice(read: ChoiceFile, story: StoryFile, language: Language) -> Choice:
+    def effect(name: str, value: Value) -> Value | Expression:
+        if isinstance(value, str):
+            return language.compile(value)
+        return float(value) if story.state[name].type == "number" else value
+
+    return Choice(
+        id=read.id,
+        label=_text(read.label, story.defaults.labels),
+        to=read.to,
+        when=_expression(read.when, language),
+        set=tuple((name, effect(name, value)) for name, value in read.set.items()),
+    )

@@ -1,0 +1,130 @@
+"""Mistakes that only the whole graph, or the lengths of its scenes, can show."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from streamer.errors import Finding
+from streamer.story.model import Decision, Rule, Scene, Story, instant_within
+from streamer.story.rules import possible_successors, scenes_of
+from streamer.story.tree import Path, Tree
+from streamer.units import TICKS_PER_SECOND, Ticks, decimal_seconds
+
+OPENING = Ticks(6 * TICKS_PER_SECOND)  # three segments are listed at first: nothing in them can still be decided
+SHORTEST_SCENE = Ticks(2 * TICKS_PER_SECOND)
+
+
+def check_graph(story: Story, tree: Tree) -> None:
+    """Notes scenes no viewer reaches, ways that may end nowhere, circles without a decision and locks at odds."""
+    reached = _reached(story)
+    for name in story.scenes:
+        if name not in reached:
+            tree.add(("scenes", name), f"no way leads to scene {name!r}", "Lead to it, or remove it", key=True, level="warning")
+    for name, scene in story.scenes.items():
+        _check_way_on(story, tree, ("scenes", name), scene)
+        if scene.decision is not None:
+            _check_window(story, tree, ("scenes", name, "decision"), scene.decision)
+    if story.fallback is None and not _always_leads(story, (Rule(to=story.start),)):
+        tree.add(("start",), "no rule of the start may hold", "Let its last rule have no 'when', or name a 'fallback' scene")
+    _check_circles(story, tree)
+
+
+def check_lengths(story: Story, lengths: Mapping[str, Ticks], file: str) -> tuple[Finding, ...]:
+    """Finds what is wrong with the times of decisions once the lengths of the scenes (by id) are known."""
+    return tuple(_length_findings(story, lengths, file))
+
+
+def _length_findings(story: Story, lengths: Mapping[str, Ticks], file: str) -> Iterator[Finding]:
+    def finding(name: str, field: str, problem: str, remedy: str) -> Finding:
+        return Finding(file=file, line=0, column=0, field=f"scenes.{name}{field}", problem=problem, remedy=remedy)
+
+    for name, scene in story.scenes.items():
+        length = lengths[name]
+        seconds = decimal_seconds(length, 3)
+        if length < SHORTEST_SCENE:
+            yield finding(name, ".media", f"the scene is {seconds} s long", "Make it 2 s at least")
+        if scene.decision is None:
+            continue
+        opens, closes = (instant_within(at, length) for at in (scene.decision.opens_at, scene.decision.closes_at))
+        if opens < 0:
+            yield finding(name, ".decision.opens_at", f"opens before the scene (of {seconds} s) begins", "Open it later")
+        if closes <= max(opens, 0):
+            yield finding(name, ".decision.closes_at", "the lock does not come after the opening", "Lock it later")
+        if closes > length - story.lead:
+            lead = decimal_seconds(story.lead, 3)
+            yield finding(
+                name, ".decision.closes_at", f"the lock is less than {lead} s before the scene's end ({seconds} s)", "Lock it earlier"
+            )
+        if closes < OPENING and name in _openings(story):
+            yield finding(
+                name, ".decision.closes_at", "the first lock comes within 6 s of the story's start", "Lock it later"
+            )
+
+
+def _check_window(story: Story, tree: Tree, path: Path, decision: Decision) -> None:
+    opens, closes = decision.opens_at, decision.closes_at
+    if (opens < 0) == (closes < 0) and closes <= opens:
+        tree.add(path, "the decision locks before it opens", "Let closes_at come after opens_at")
+    if -story.lead < closes < 0:
+        lead = decimal_seconds(story.lead, 3)
+        tree.add(
+            (*path, "closes_at"),
+            f"locks {decimal_seconds(-closes, 3)} s before the scene's end; players need {lead} s to fetch the branch",
+            f"Write closes_at: -{lead}s or earlier",
+        )
+
+
+def _check_way_on(story: Story, tree: Tree, path: Path, scene: Scene) -> None:
+    if scene.end is not None or story.fallback is not None:
+        return
+    choices = scene.decision.choices if scene.decision is not None else ()
+    ways = [(choice.to, (*path, "decision", "choices", index)) for index, choice in enumerate(choices)]
+    for to, place in ways:
+        rules = (Rule(to=to),) if to is not None else scene.next
+        if not _always_leads(story, rules):
+            tree.add(
+                place if to is not None or not scene.next else (*path, "next"),
+                "there may be no rule that holds, and then no scene to go on with",
+                "Let the last rule have no 'when', or name a 'fallback' scene",
+            )
+    if not ways and not _always_leads(story, scene.next):
+        tree.add(
+            (*path, "next"),
+            "there may be no rule that holds, and then no scene to go on with",
+            "Let the last rule have no 'when', or name a 'fallback' scene",
+        )
+
+
+def _always_leads(story: Story, rules: tuple[Rule, ...]) -> bool:
+    return any(
+        rule.when is None and (not rule.to.startswith("@") or _always_leads(story, story.groups[rule.to[1:]])) for rule in rules
+    )
+
+
+def _check_circles(story: Story, tree: Tree) -> None:
+    """A circle of scenes that no decision can leave would play for ever."""
+    quiet = {name: possible_successors(story, scene) for name, scene in story.scenes.items() if scene.decision is None and scene.end is None}
+    stuck = set(quiet)
+    # Whoever can reach a decision or an ending is not stuck; what is left after that goes round for ever.
+    changed = True
+    while changed:
+        free = {name for name in stuck if quiet[name] - stuck}
+        stuck -= free
+        changed = bool(free)
+    for name in stuck:
+        tree.add(("scenes", name), f"from scene {name!r} the story never ends and nothing can be decided", "Add a way out", key=True)
+
+
+def _openings(story: Story) -> set[str]:
+    return scenes_of(story, story.start)
+
+
+def _reached(story: Story) -> set[str]:
+    seen: set[str] = set()
+    todo = list(_openings(story))
+    while todo:
+        name = todo.pop()
+        if name not in seen:
+            seen.add(name)
+            todo.extend(possible_successors(story, story.scenes[name]))
+    return seen

@@ -1,0 +1,110 @@
+"""A story as the engine knows it: every reference checked, every expression compiled, every time in ticks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from streamer.story.expressions import Expression, Language
+from streamer.units import Ticks
+
+Value = bool | int | float | str
+Text = Mapping[str, str]  # by language (BCP 47); never empty
+Target = str  # a scene's id, or "@" and a group's
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variable:
+    """An entry of `state` (written by the story) or of `profile` (given from outside, read-only)."""
+
+    name: str
+    type: str  # "bool", "int", "number", "string" or "enum"
+    default: Value
+    minimum: int | float | None = None  # values below are raised to it
+    maximum: int | float | None = None
+    values: tuple[str, ...] = ()  # of an enum
+    source: str = "request"  # of a profile input: "request" (query or API) or "token" (API alone)
+    personal: bool = False  # `pii`: never in addresses, logs, analytics or playlists
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """One way on; rules are tried in order and the first that holds is taken."""
+
+    to: Target
+    when: Expression | None = None  # None: always holds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """An answer to a decision."""
+
+    id: str
+    label: Text
+    to: Target | None = None  # None: carries on as if no decision had been
+    when: Expression | None = None  # None: always offered
+    set: tuple[tuple[str, Value | Expression], ...] = ()  # in the order of the file
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """A question asked within a scene, open from `opens_at` to the lock at `closes_at`."""
+
+    id: str
+    prompt: Text
+    opens_at: Ticks  # from the scene's start; negative: from its end
+    closes_at: Ticks  # likewise
+    default: str  # choice taken when the lock comes without an answer; always offered
+    choices: tuple[Choice, ...]
+
+    def choice(self, choice_id: str) -> Choice | None:
+        """Gives the choice of that id, or None."""
+        return next((choice for choice in self.choices if choice.id == choice_id), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Media:
+    """The footage of a scene: a part of one source."""
+
+    src: str
+    start: Ticks = Ticks(0)  # `in`
+    end: Ticks | None = None  # `out`; None: the source's end
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scene:
+    """A node of the story: one piece of footage and what comes after it."""
+
+    id: str
+    media: Media
+    decision: Decision | None = None
+    next: tuple[Rule, ...] = ()
+    end: str | None = None  # the ending's id; None: the story goes on
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Story:
+    """The graph, one revision of it."""
+
+    id: str
+    title: Text
+    start: Target
+    language: str  # of labels where a viewer's own is missing
+    lead: Ticks  # least time between a lock and the scene's end
+    state: Mapping[str, Variable]
+    profile: Mapping[str, Variable]
+    conditions: Mapping[str, Expression]
+    groups: Mapping[str, tuple[Rule, ...]]
+    scenes: Mapping[str, Scene]
+    fallback: str | None  # scene taken when no rule holds; None: some rule always does
+    expressions: Language
+
+
+def text_in(text: Text, language: str) -> str:
+    """Gives a text in a language, else in the one it lists first."""
+    return text.get(language) or next(iter(text.values()))
+
+
+def instant_within(at: Ticks, duration: Ticks) -> Ticks:
+    """Gives an author's instant as ticks from the scene's start (negative ones count from its end)."""
+    return Ticks(duration + at) if at < 0 else at

@@ -1,0 +1,69 @@
+"""Inputs that a session is opened with, checked against what the story declares."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+
+from streamer.errors import MalformedRequest
+from streamer.story.model import Story, Value, Variable
+from streamer.story.rules import fitted
+
+MAX_TEXT = 64
+
+
+def checked_profile(story: Story, given: Mapping[str, object], *, trusted: bool) -> dict[str, Value]:
+    """Gives the inputs as values of their types.
+
+    Args:
+        story: declares them.
+        given: by name; from a query they are texts.
+        trusted: they come from an app, which may also give inputs of `source: token`.
+
+    Raises:
+        MalformedRequest: names the input.
+    """
+    return {name: _checked(story, name, value, trusted=trusted) for name, value in given.items()}
+
+
+def _checked(story: Story, name: str, value: object, *, trusted: bool) -> Value:
+    variable = story.profile.get(name)
+    field = f"profile.{name}"
+    if variable is None:
+        match = difflib.get_close_matches(name, story.profile, n=1)
+        hint = f"; did you mean {match[0]!r}?" if match else ""
+        raise MalformedRequest(field, f"the story has no profile input {name!r}{hint}")
+    if not trusted and (variable.source == "token" or variable.personal):
+        raise MalformedRequest(field, f"profile input {name!r} is given by an app when it opens a session, not in an address")
+    found = _read(variable, value) if isinstance(value, str) and not trusted else value
+    if not _fits(variable, found):
+        wanted = f"one of {', '.join(variable.values)}" if variable.values else variable.type
+        raise MalformedRequest(field, f"{value!r} is no {variable.type}; expected {wanted}")
+    return fitted(variable, found)  # type: ignore[arg-type]  # _fits has seen to it
+
+
+def _read(variable: Variable, text: str) -> object:
+    match variable.type:
+        case "bool":
+            return {"true": True, "false": False}.get(text, text)
+        case "int" | "number":
+            try:
+                return int(text) if variable.type == "int" else float(text)
+            except ValueError:
+                return text
+        case _:
+            return text
+
+
+def _fits(variable: Variable, value: object) -> bool:
+    match variable.type:
+        case "bool":
+            return isinstance(value, bool)
+        case "int":
+            return isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**63
+        case "number":
+            return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e300
+        case "enum":
+            return value in variable.values
+        case _:
+            return isinstance(value, str) and len(value) <= MAX_TEXT

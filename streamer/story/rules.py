@@ -1,0 +1,130 @@
+"""What a story does next: pure steps over its memory, in the order that docs/story-format.md lays down."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from streamer.errors import LibraryError
+from streamer.story.expressions import Expression, Failure
+from streamer.story.model import Choice, Decision, Rule, Scene, Story, Target, Value, Variable
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Memory:
+    """The story's memory at one place of one path. Mappings are never changed, only replaced."""
+
+    state: Mapping[str, Value]
+    profile: Mapping[str, Value]
+    visits: Mapping[str, int]  # by scene; a scene not met is absent
+
+
+def begin(story: Story, profile: Mapping[str, Value]) -> Memory:
+    """Gives the memory before the first scene."""
+    defaults = {name: variable.default for name, variable in story.profile.items()}
+    return Memory(
+        state={name: variable.default for name, variable in story.state.items()},
+        profile={**defaults, **profile},
+        visits={},
+    )
+
+
+def enter(memory: Memory, scene: Scene) -> Memory:
+    """Counts the visit of a scene."""
+    return replace(memory, visits={**memory.visits, scene.id: memory.visits.get(scene.id, 0) + 1})
+
+
+def offered(story: Story, memory: Memory, decision: Decision) -> tuple[Choice, ...]:
+    """Gives the choices whose condition holds, in the story's order."""
+    return tuple(choice for choice in decision.choices if holds(story, memory, choice.when))
+
+
+def take(story: Story, memory: Memory, choice: Choice) -> Memory:
+    """Applies the effects of a choice, each seeing those before it; a failing one changes nothing."""
+    state = dict(memory.state)
+    for name, effect in choice.set:
+        value = _evaluate(story, replace(memory, state=state), effect) if isinstance(effect, Expression) else effect
+        if not isinstance(value, Failure):
+            state[name] = fitted(story.state[name], value)
+    return replace(memory, state=state)
+
+
+def successor(story: Story, memory: Memory, scene: Scene, choice: Choice | None) -> Scene:
+    """Gives the scene after this one: where the choice leads, else the first rule of `next` that holds."""
+    rules = (Rule(to=choice.to),) if choice is not None and choice.to is not None else scene.next
+    found = _first(story, memory, rules) or story.fallback
+    if found is None:
+        raise LibraryError(f"story {story.id!r}: no rule holds after scene {scene.id!r} and there is no 'fallback'")
+    return story.scenes[found]
+
+
+def opening(story: Story, memory: Memory) -> Scene:
+    """Gives the first scene."""
+    found = _first(story, memory, (Rule(to=story.start),)) or story.fallback
+    if found is None:
+        raise LibraryError(f"story {story.id!r}: no rule of its start holds and there is no 'fallback'")
+    return story.scenes[found]
+
+
+def holds(story: Story, memory: Memory, condition: Expression | None) -> bool:
+    """Tells whether a condition holds; one that fails to give a value does not."""
+    return condition is None or _evaluate(story, memory, condition) is True
+
+
+def fitted(variable: Variable, value: Value) -> Value:
+    """Gives a value of the variable's type within its bounds."""
+    if isinstance(value, str | bool):
+        return value
+    bounded: int | float = value
+    if variable.minimum is not None:
+        bounded = max(bounded, variable.minimum)
+    if variable.maximum is not None:
+        bounded = min(bounded, variable.maximum)
+    return float(bounded) if variable.type == "number" else bounded
+
+
+def possible_successors(story: Story, scene: Scene) -> frozenset[str]:
+    """Gives the scenes that may come after this one on some path, whatever the memory."""
+    targets = [rule.to for rule in scene.next]
+    if scene.decision is not None:
+        targets += [choice.to for choice in scene.decision.choices if choice.to is not None]
+    found = {name for target in targets for name in scenes_of(story, target)}
+    return frozenset(found | {story.fallback} if story.fallback and scene.end is None else found)
+
+
+def scenes_of(story: Story, target: Target) -> frozenset[str]:
+    """Gives the scenes that a target may mean."""
+    if not target.startswith("@"):
+        return frozenset((target,))
+    return frozenset(name for rule in story.groups[target[1:]] for name in scenes_of(story, rule.to))
+
+
+def _first(story: Story, memory: Memory, rules: tuple[Rule, ...]) -> str | None:
+    for rule in rules:
+        if not holds(story, memory, rule.when):
+            continue
+        found = _resolved(story, memory, rule.to)
+        if found is not None:
+            return found
+    return None
+
+
+def _resolved(story: Story, memory: Memory, target: Target) -> str | None:
+    # A nested group with no rule that holds falls through to the next rule of the outer one.
+    return _first(story, memory, story.groups[target[1:]]) if target.startswith("@") else target
+
+
+def _evaluate(story: Story, memory: Memory, expression: Expression) -> Value | Failure:
+    values: dict[str, object] = {f"state.{name}": value for name, value in memory.state.items()}
+    values |= {f"profile.{name}": value for name, value in memory.profile.items()}
+    _add_conditions(story, memory, expression, values)
+    return story.expressions.evaluate(expression, values, memory.visits)
+
+
+def _add_conditions(story: Story, memory: Memory, expression: Expression, values: dict[str, object]) -> None:
+    for name in expression.names:
+        condition = story.conditions.get(name)
+        if condition is None or name in values:
+            continue
+        _add_conditions(story, memory, condition, values)
+        values[name] = story.expressions.evaluate(condition, values, memory.visits) is True

@@ -1,0 +1,82 @@
+"""Puts the application together: routes, middleware, what is opened at the start and closed at the end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import structlog
+from aiohttp import web
+
+from streamer.clock import Clock, SystemClock
+from streamer.config import Settings
+from streamer.identity import Identity, load_secret
+from streamer.library.filesystem import Library
+from streamer.origin import Origin
+from streamer.service import Sessions
+from streamer.shelf import Shelf
+from streamer.store.sqlite import SqliteStore
+from streamer.web import media, pages, playlists, sessions
+from streamer.web.keys import ORIGIN, SESSIONS, SETTINGS, SHELF
+from streamer.web.middleware import boundary
+
+log = structlog.get_logger("branchline")
+SWEEP_SECONDS = 60
+
+
+async def make_app(settings: Settings, clock: Clock | None = None) -> web.Application:
+    """Makes the application.
+
+    Raises:
+        ConfigError: the secret cannot be used.
+    """
+    clock = clock or SystemClock()
+    library = Library(settings.library.path)
+    identity = Identity(await asyncio.to_thread(load_secret, settings.state.path))
+    shelf = Shelf(library, clock)
+    store = await SqliteStore.open(settings.state.path / "sessions.sqlite")
+    found = Sessions(store=store, shelf=shelf, identity=identity, clock=clock, settings=settings)
+    app = web.Application(middlewares=[boundary], client_max_size=settings.server.body_bytes)
+    app[SETTINGS], app[SHELF], app[SESSIONS] = settings, shelf, found
+    app[ORIGIN] = Origin(library, found.addresses.namer, settings.library.cache_bytes)
+    _add_routes(app)
+
+    async def sweeping(_: web.Application) -> AsyncIterator[None]:
+        task = asyncio.create_task(_sweep(found))
+        yield
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await store.close()
+
+    async def stop(_: web.Application) -> None:
+        await found.stop()  # before open requests are waited for: held ones are answered, streams end
+
+    app.cleanup_ctx.append(sweeping)
+    app.on_shutdown.append(stop)
+    return app
+
+
+async def _sweep(found: Sessions) -> None:
+    while True:
+        dropped = await found.forget_expired()
+        if dropped:
+            log.info("expired sessions dropped", count=dropped)
+        await asyncio.sleep(SWEEP_SECONDS)
+
+
+def _add_routes(app: web.Application) -> None:
+    router = app.router
+    router.add_get("/", pages.index)
+    router.add_get("/watch/{story:[a-z0-9-]{1,64}}", pages.watch)
+    router.add_get("/healthz", pages.health)
+    router.add_static("/static", pages.STATIC)
+    router.add_get("/play/{story:[a-z0-9-]{1,64}}.m3u8", playlists.play)
+    router.add_get("/s/{session}/{run}/index.m3u8", playlists.multivariant)
+    router.add_get("/s/{session}/m/{name}", media.below_session)
+    router.add_get("/s/{session}/{run}/{rendition:[a-z0-9]{1,8}}.m3u8", playlists.media)
+    router.add_get("/m/{name}", media.shared)
+    router.add_get("/api/v1/stories", sessions.stories)
+    router.add_post("/api/v1/sessions", sessions.create)
+    router.add_get("/api/v1/sessions/{session}", sessions.state)
+    router.add_get("/api/v1/sessions/{session}/events", sessions.events)
+    router.add_post("/api/v1/sessions/{session}/choices", sessions.choose)

@@ -1,0 +1,15 @@
+"""What the application hands to its handlers."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from streamer.config import Settings
+from streamer.origin import Origin
+from streamer.service import Sessions
+from streamer.shelf import Shelf
+
+SESSIONS = web.AppKey("sessions", Sessions)
+SHELF = web.AppKey("shelf", Shelf)
+ORIGIN = web.AppKey("origin", Origin)
+SETTINGS = web.AppKey("settings", Settings)

@@ -1,0 +1,60 @@
+"""Media Segments over HTTP: immutable, cacheable for a year, with ranges."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from streamer.media.names import SegmentName
+from streamer.web.keys import ORIGIN, SESSIONS
+
+FOR_EVER = "public, max-age=31536000, immutable"
+
+
+async def below_session(request: web.Request) -> web.Response:
+    """Gives a segment below a session's path, and notes that the session's player fetches it."""
+    name = request.app[ORIGIN].read_name(request.match_info["name"])
+    if isinstance(name, SegmentName) and request.method == "GET":
+        await request.app[SESSIONS].segment_requested(request.match_info["session"], name.offset, name.number)
+    return await shared(request)
+
+
+async def shared(request: web.Request) -> web.Response:
+    """Gives a segment whoever asks."""
+    name = request.match_info["name"]
+    media = await request.app[ORIGIN].media(name)
+    etag = f'"{name.rpartition(".")[0]}"'  # the name holds all that the bytes depend on
+    headers = {"Cache-Control": FOR_EVER, "ETag": etag, "Accept-Ranges": "bytes", "Content-Type": media.media_type}
+    if _known(request, etag):
+        return web.Response(status=304, headers=headers)
+    size = len(media.body)
+    span = _span(request, etag, size)
+    if span is None:
+        return web.Response(body=media.body, headers=headers)
+    start, stop = span
+    if start >= stop:
+        return web.Response(status=416, headers={**headers, "Content-Range": f"bytes */{size}"})
+    headers["Content-Range"] = f"bytes {start}-{stop - 1}/{size}"
+    return web.Response(status=206, body=media.body[start:stop], headers=headers)
+
+
+def _known(request: web.Request, etag: str) -> bool:
+    given = request.headers.get("If-None-Match", "")
+    return given.strip() == "*" or etag in {part.strip().removeprefix("W/") for part in given.split(",")}
+
+
+def _span(request: web.Request, etag: str, size: int) -> tuple[int, int] | None:
+    """Gives the bytes asked for; None: all. An empty span cannot be satisfied."""
+    if request.method != "GET" or "Range" not in request.headers:
+        return None
+    if request.headers.get("If-Range", etag) != etag:
+        return None
+    try:
+        asked = request.http_range
+    except ValueError:
+        return None  # malformed, or several ranges: the whole is a right answer (RFC 9110, section 14.2)
+    start, stop = asked.start, asked.stop
+    if start is None:
+        return None
+    if start < 0:
+        return max(size + start, 0), size
+    return start, size if stop is None else min(stop, size)

@@ -1,0 +1,136 @@
+"""What every request goes through: errors become problem documents, CORS headers, one log line."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Mapping
+
+import structlog
+from aiohttp import web
+
+from streamer.errors import (
+    Conflict,
+    LibraryError,
+    MalformedRequest,
+    NotAllowed,
+    NotFound,
+    SessionError,
+    SessionGone,
+    TooLate,
+    TooMany,
+)
+
+log = structlog.get_logger("branchline.requests")
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+# The one table from errors to status codes.
+STATUS: Mapping[type[SessionError], int] = {
+    MalformedRequest: 400,
+    NotAllowed: 401,
+    NotFound: 404,
+    TooLate: 409,
+    Conflict: 409,
+    SessionGone: 410,
+    TooMany: 429,
+}
+CORS = {
+    "Access-Control-Allow-Origin": "*",
+    "Access-Control-Expose-Headers": "Age, Date, ETag, Content-Length, Content-Range, Accept-Ranges, Retry-After",
+}
+PREFLIGHT = {
+    **CORS,
+    "Access-Control-Allow-Methods": "GET, HEAD, POST, OPTIONS",
+    "Access-Control-Allow-Headers": "Authorization, Content-Type, Range, If-None-Match,"
+    " CMCD-Object, CMCD-Request, CMCD-Session, CMCD-Status",
+    "Access-Control-Max-Age": "86400",
+}
+TITLES = {
+    400: "Bad Request",
+    401: "Unauthorized",
+    404: "Not Found",
+    405: "Method Not Allowed",
+    409: "Conflict",
+    410: "Gone",
+    413: "Content Too Large",
+    415: "Unsupported Media Type",
+    416: "Range Not Satisfiable",
+    429: "Too Many Requests",
+    500: "Internal Server Error",
+    503: "Service Unavailable",
+}
+
+
+def problem(status: int, detail: str, members: Mapping[str, object] | None = None) -> web.Response:
+    """Gives a problem document (RFC 9457)."""
+    body = {"type": "about:blank", "title": TITLES.get(status, "Error"), "status": status, "detail": detail}
+    return web.json_response(
+        {**body, **(members or {})},
+        status=status,
+        content_type="application/problem+json",
+        headers={"Cache-Control": "no-store"},
+    )
+
+
+@web.middleware
+async def boundary(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Translates errors, answers preflights and writes the canonical log line."""
+    started = time.perf_counter()
+    if request.method == "OPTIONS":
+        response: web.StreamResponse = web.Response(status=204, headers=PREFLIGHT)
+    else:
+        response = await _answered(request, handler)
+    if not response.prepared:
+        response.headers.update(CORS)
+    # The path alone, and of a session's path only its kind: ids and queries are capabilities.
+    route = request.match_info.route.resource
+    log.info(
+        "request",
+        method=request.method,
+        route=route.canonical if route is not None else "-",
+        status=response.status,
+        ms=round((time.perf_counter() - started) * 1000, 1),
+    )
+    return response
+
+
+async def _answered(request: web.Request, handler: Handler) -> web.StreamResponse:
+    try:
+        return await handler(request)
+    except SessionError as error:
+        return _refused(error)
+    except LibraryError:
+        log.exception("library")
+        response = problem(503, "the story's package cannot be read; the operator's log says why")
+        response.headers["Retry-After"] = "10"
+        return response
+    except web.HTTPException as error:
+        response = problem(error.status, _words(error))
+        if isinstance(error, web.HTTPMethodNotAllowed):
+            response.headers["Allow"] = ", ".join(sorted({*error.allowed_methods, "OPTIONS"}))
+        return response
+    except (ConnectionResetError, TimeoutError):
+        raise
+    except Exception:
+        log.exception("bug")
+        return problem(500, "the server failed; its log says why")
+
+
+def _refused(error: SessionError) -> web.Response:
+    response = problem(STATUS[type(error)], error.detail, error.members)
+    if isinstance(error, NotAllowed):
+        response.headers["WWW-Authenticate"] = 'Bearer realm="branchline"'
+    if isinstance(error, TooMany):
+        response.headers["Retry-After"] = "5"
+    return response
+
+
+def _words(error: web.HTTPException) -> str:
+    match error.status:
+        case 404:
+            return "there is nothing at this address"
+        case 405:
+            return "this address does not take that method"
+        case 413:
+            return "the body is too large"
+        case _:
+            return error.reason

@@ -1,0 +1,135 @@
+"""The session API: open, choose, ask, listen."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+from aiohttp import web
+from aiohttp_sse import sse_response
+
+from streamer.errors import MalformedRequest, NotAllowed
+from streamer.session.choosing import Answer
+from streamer.story.model import text_in
+from streamer.web.keys import SESSIONS, SETTINGS, SHELF
+from streamer.web.playlists import NO_STORE, RUN
+
+MAX_WORD = 64  # characters of an id
+
+
+async def create(request: web.Request) -> web.Response:
+    """Opens a session for an app."""
+    body = await _body(request, {"story", "profile"})
+    story = _word(body, "story")
+    profile = body.get("profile", {})
+    if not isinstance(profile, dict):
+        raise MalformedRequest("profile", "profile is an object of inputs by name")
+    opened = await request.app[SESSIONS].open(story, profile, trusted=True)
+    base = public_url(request)
+    control = f"{base}/api/v1/sessions/{opened.id}"
+    found = opened.edition.story
+    return web.json_response(
+        {
+            "id": opened.id,
+            "playback_url": f"{base}/s/{opened.id}/{RUN}/index.m3u8",
+            "control_url": f"{control}/choices",
+            "events_url": f"{control}/events",
+            "token": opened.token,
+            "expires_at": datetime.fromtimestamp(opened.expires_ms / 1000, UTC).isoformat().replace("+00:00", "Z"),
+            "story": {"id": found.id, "title": text_in(found.title, found.language)},
+        },
+        status=201,
+        headers={**NO_STORE, "Location": control},
+    )
+
+
+async def choose(request: web.Request) -> web.Response:
+    """Takes an answer."""
+    token = _token(request)
+    body = await _body(request, {"decision", "visit", "choice", "answer_id"})
+    visit = body.get("visit")
+    if isinstance(visit, bool) or not isinstance(visit, int) or not 1 <= visit < 2**31:
+        raise MalformedRequest("visit", "visit is a whole number from 1")
+    answer = Answer(
+        visit=visit, decision=_word(body, "decision"), choice=_word(body, "choice"), answer_id=_word(body, "answer_id")
+    )
+    taken = await request.app[SESSIONS].choose(request.match_info["session"], token, answer)
+    return web.json_response(taken, headers=NO_STORE)
+
+
+async def state(request: web.Request) -> web.Response:
+    """Tells how things stand."""
+    return web.json_response(await request.app[SESSIONS].state(request.match_info["session"]), headers=NO_STORE)
+
+
+async def events(request: web.Request) -> web.StreamResponse:
+    """Tells what happens as it happens."""
+    cues = request.app[SESSIONS].cues(request.match_info["session"])
+    try:
+        first = await anext(cues)  # an error is answered as one, before the stream begins
+        async with sse_response(request, headers={"Access-Control-Allow-Origin": "*"}) as stream:
+            stream.ping_interval = 10
+            if first is not None:
+                await stream.send(_text(first.data), event=first.kind)
+            async for cue in cues:
+                if cue is not None:
+                    await stream.send(_text(cue.data), event=cue.kind)
+    except (ConnectionResetError, asyncio.CancelledError):
+        return stream
+    finally:
+        await cues.aclose()
+    return stream
+
+
+async def stories(request: web.Request) -> web.Response:
+    """Lists the stories."""
+    base = public_url(request)
+    found = [
+        {
+            "id": edition.story.id,
+            "title": text_in(edition.story.title, edition.story.language),
+            "play_url": f"{base}/play/{edition.story.id}.m3u8",
+            "watch_url": f"{base}/watch/{edition.story.id}",
+        }
+        for edition in await request.app[SHELF].stories()
+    ]
+    return web.json_response({"stories": found}, headers=NO_STORE)
+
+
+def public_url(request: web.Request) -> str:
+    """Gives the address that viewers reach this server by."""
+    return request.app[SETTINGS].server.public_url or str(request.url.origin())
+
+
+def _token(request: web.Request) -> str:
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token:
+        raise NotAllowed("choosing needs 'Authorization: Bearer' with the session's control token")
+    return token.strip()
+
+
+async def _body(request: web.Request, known: set[str]) -> dict[str, Any]:
+    raw = await request.read()
+    try:
+        body = msgspec.json.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise MalformedRequest("body", "the body is no JSON") from error
+    if not isinstance(body, dict):
+        raise MalformedRequest("body", "the body is a JSON object")
+    for name in body:
+        if name not in known:
+            raise MalformedRequest(str(name)[:MAX_WORD], f"unknown field; known are {', '.join(sorted(known))}")
+    return body
+
+
+def _word(body: dict[str, Any], name: str) -> str:
+    value = body.get(name)
+    if not isinstance(value, str) or not 1 <= len(value) <= MAX_WORD:
+        raise MalformedRequest(name, f"{name} is a text of 1 to {MAX_WORD} characters")
+    return value
+
+
+def _text(data: object) -> str:
+    return msgspec.json.encode(data).decode()

@@ -1,0 +1,115 @@
+"""Stories in a few words, and packages with made-up sizes, for tests of the core."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+from streamer.media.index import (
+    AUDIO_FRAME_SAMPLES,
+    AUDIO_FRAME_TICKS,
+    AudioRendition,
+    ClipIndex,
+    Package,
+    RenditionIndex,
+    Segment,
+    VideoRendition,
+)
+from streamer.media.names import Namer
+from streamer.playlists import Addresses
+from streamer.session.timeline import Stage, stage
+from streamer.story.codec import load_story
+from streamer.story.model import Story
+from streamer.units import Ticks, seconds_to_ticks, units_of
+
+FRAME = 3600  # of 25 frames a second, in units of 1/90,000 s
+ADDRESSES = Addresses(namer=Namer(b"key of the tests"))
+
+
+def seconds(value: str | int | float) -> Ticks:
+    """Gives ticks of decimal seconds."""
+    return seconds_to_ticks(Fraction(str(value)))
+
+
+def story_text(lines: str) -> str:
+    """Gives a story file: one scene a line, `a 12.52 -> b`, `a 12 -> b | c` (a decision), `a 8 .` (an ending)."""
+    scenes = []
+    for line in filter(None, (line.strip() for line in lines.splitlines())):
+        name, _, rest = line.split(maxsplit=2)
+        targets = [target.strip() for target in rest.removeprefix("->").split("|")] if rest != "." else []
+        scenes.append(f"  {name}:\n    media: {{src: {name}}}")
+        if len(targets) == 1:
+            scenes.append(f"    next: [{{to: {targets[0]}}}]")
+        elif targets:
+            choices = ", ".join(f"{{id: {target}, label: Go to {target}, to: {target}}}" for target in targets)
+            scenes.append(
+                f"    decision: {{id: after-{name}, prompt: 'Where to?', opens_at: -9s, closes_at: -4s,"
+                f" default: {targets[0]}, choices: [{choices}]}}"
+            )
+        else:
+            scenes.append("    end: {id: " + name + "}")
+    start = lines.split()[0]
+    return f"story: 1\nid: test\ntitle: Test\nstart: {start}\nscenes:\n" + "\n".join(scenes) + "\n"
+
+
+def lengths_of(lines: str) -> dict[str, Ticks]:
+    """Gives the lengths that the lines name."""
+    return {line.split()[0]: seconds(line.split()[1]) for line in lines.splitlines() if line.strip()}
+
+
+def clip(name: str, duration: Ticks) -> ClipIndex:
+    """Gives a clip of that length, cut as the packager cuts: 2 s, a tail under 0.5 s in its neighbour."""
+    frames = units_of(duration, 25)
+    cuts = [*range(0, frames, 50), frames]
+    if len(cuts) > 2 and cuts[-1] - cuts[-2] < 12.5:
+        del cuts[-2]
+    pictures = tuple(_segment((stop - start) * FRAME) for start, stop in zip(cuts, cuts[1:], strict=False))
+    total = -(-duration // AUDIO_FRAME_TICKS)
+    grid = [round(Fraction(cut * 48000, 25 * AUDIO_FRAME_SAMPLES)) for cut in cuts[:-1]] + [total]
+    sounds = tuple(
+        _segment((stop - start) * AUDIO_FRAME_SAMPLES) for start, stop in zip(grid, grid[1:], strict=False)
+    )
+    fits = duration % AUDIO_FRAME_TICKS == 0
+    short = None if fits else _segment(sounds[-1].duration - AUDIO_FRAME_SAMPLES)
+    video = RenditionIndex(timescale=90_000, segments=pictures)
+    return ClipIndex(
+        id=name.encode().hex().ljust(24, "0")[:24],
+        frames=frames,
+        duration=duration,
+        renditions={"v0": video, "v1": video, "a0": RenditionIndex(timescale=48_000, segments=sounds, short=short)},
+    )
+
+
+def _segment(duration: int) -> Segment:
+    return Segment(duration=duration, size=1000 + duration // 100, sha256="00" * 32, independent=True)
+
+
+def package(story: Story, text: str, lengths: dict[str, Ticks]) -> Package:
+    """Gives a package of the story with made-up media."""
+    videos = tuple(
+        VideoRendition(
+            id=name, codecs="avc1.64001f", timescale=90_000, init=name[-1] * 24, width=width, height=height, frame_rate=(25, 1)
+        )
+        for name, width, height in (("v0", 640, 360), ("v1", 1280, 720))
+    )
+    return Package(
+        format=1,
+        revision="0123456789abcdef",
+        story_id=story.id,
+        story_file="story.yaml",
+        story_text=text,
+        target_duration=2,
+        video=videos,
+        audio=AudioRendition(id="a0", codecs="mp4a.40.2", timescale=48_000, init="a" * 24, name="Sound", channels=2),
+        scenes={name: clip(name, lengths[name]) for name in story.scenes},
+    )
+
+
+def staged(lines: str) -> Stage:
+    """Gives a story in a few words with made-up media, ready for a timeline."""
+    return staged_text(story_text(lines), lengths_of(lines))
+
+
+def staged_text(text: str, lengths: dict[str, Ticks]) -> Stage:
+    """Gives a story file with made-up media, ready for a timeline."""
+    story = load_story(text, "story.yaml")
+    return stage(story, package(story, text, lengths))

@@ -1,0 +1,36 @@
+"""What all tests share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+GOLDEN = Path(__file__).parent / "golden"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Adds the switch that rewrites golden files."""
+    parser.addoption("--golden-update", action="store_true", help="write what is made now as the golden files")
+
+
+class Golden:
+    """Compares a text with the file of its name, whole."""
+
+    def __init__(self, *, update: bool) -> None:
+        self._update = update
+
+    def check(self, name: str, text: str) -> None:
+        """Fails where the text differs from tests/golden/`name`."""
+        path = GOLDEN / name
+        if self._update:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, "utf-8")
+        assert path.exists(), f"{path} is missing: run pytest --golden-update and read what it wrote"
+        assert text == path.read_text("utf-8")
+
+
+@pytest.fixture
+def golden(request: pytest.FixtureRequest) -> Golden:
+    """Gives the golden files."""
+    return Golden(update=request.config.getoption("--golden-update"))

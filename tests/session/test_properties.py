@@ -1,0 +1,147 @@
+"""Over random stories and walks: what was published never changes, and all renditions keep step."""
+
+from __future__ import annotations
+
+import random
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from streamer.playlists import Rendered, rendition_of
+from streamer.session.choosing import Answer, answered
+from streamer.session.events import Register, SessionRecord
+from streamer.session.pacing import Edge, Policy, advanced, due, playhead, with_sign
+from streamer.session.timeline import Timeline, follow, start_timeline
+from streamer.units import round_half_up
+from tests.builders import ADDRESSES, seconds, staged
+from tests.readers import read_media
+
+POLICIES = (Policy(requests_seen=True), Policy(requests_seen=False))
+RENDITIONS = ("v0", "v1", "a0")
+
+
+@st.composite
+def stories(draw: st.DrawFn) -> str:
+    """Gives a random graph: decisions, plain ways, loops; at least one ending."""
+    count = draw(st.integers(2, 6))
+    names = [f"s{index}" for index in range(count)]
+    lines = []
+    for index, name in enumerate(names):
+        frames = draw(st.integers(275, 520))
+        length = f"{frames // 25}.{frames % 25 * 4:02d}"
+        if index == count - 1:
+            lines.append(f"{name} {length} .")
+        elif draw(st.booleans()):
+            targets = draw(st.lists(st.sampled_from(names), min_size=2, max_size=3, unique=True))
+            lines.append(f"{name} {length} -> {' | '.join(targets)}")
+        else:
+            lines.append(f"{name} {length} -> {names[index + 1]}")
+    return "\n".join(lines)
+
+
+class Viewer:
+    """A viewer in simulated time, and everything that was ever published to them."""
+
+    def __init__(self, lines: str, policy: Policy, seed: int) -> None:
+        self.policy = policy
+        self.random = random.Random(seed)  # noqa: S311 - a walk, not a secret
+        self.timeline: Timeline = start_timeline(staged(lines), {})
+        self.record = SessionRecord(story="test", revision="r", created_ms=0, profile={})
+        self.register, self.edge, self.now_ms = Register(), Edge(), 1_000_000
+        self.published: dict[str, list[str]] = {name: [] for name in RENDITIONS}
+
+    def poll(self) -> None:
+        """Asks for every rendition, as a player does."""
+        self.register = with_sign(self.register, self.now_ms, self.policy, starts=not self.policy.requests_seen)
+        self._settle()
+        before = self.edge.published
+        play = playhead(self.register, self.now_ms, self.policy)
+        self.edge = advanced(self.timeline, self.edge, self.register, play, self.now_ms, self.policy)
+        assert before <= self.edge.published <= before + 3
+        for name in RENDITIONS:
+            self.publish(name)
+
+    def publish(self, name: str) -> None:
+        """Reads what is published now, and holds it against what was published before."""
+        rendition = rendition_of(self.timeline.stage.package, name)
+        assert rendition is not None
+        text = Rendered(self.timeline, rendition, ADDRESSES).text(self.edge.published).decode()
+        lines, earlier = text.splitlines(), self.published[name]
+        assert lines[: len(earlier)] == earlier
+        assert "#EXT-X-ENDLIST" not in earlier or lines == earlier
+        read = read_media(text)
+        assert len(read.uris) == self.edge.published
+        assert all(round_half_up(round(duration * 100_000), 100_000) <= read.target_duration for duration in read.durations)
+        assert len(set(read.uris)) == len(read.uris)
+        assert len(set(read.ranges)) == len(read.ranges)
+        self.published[name] = lines
+
+    def fetch(self) -> None:
+        """Asks for the next segments, as far as they are listed."""
+        newest = min(self.register.requested + self.random.randint(0, 3), self.edge.published)
+        self.register = with_sign(self.register, self.now_ms, self.policy, requested=newest, starts=True)
+
+    def choose(self) -> None:
+        """Answers the open decision, maybe changing the mind."""
+        placed = self.timeline.open
+        if placed is not None:
+            answer = Answer(
+                visit=self.timeline.last.number,
+                decision=placed.decision.id,
+                choice=self.random.choice(placed.choices).id,
+                answer_id=f"answer-{self.random.random()}",
+            )
+            self._settle()
+            if self.timeline.last.number == answer.visit:
+                play = playhead(self.register, self.now_ms, self.policy)
+                self.record = answered(self.record, self.timeline, answer, play)
+
+    def _settle(self) -> None:
+        play = playhead(self.register, self.now_ms, self.policy)
+        while commit := due(self.timeline, self.record.events, self.register, play, self.policy):
+            assert play >= commit.at
+            join = self.timeline.last.after
+            assert self.edge.published <= join + self.timeline.preview_segments
+            self.record = SessionRecord(
+                story="test", revision="r", created_ms=0, profile={}, events=(*self.record.events, commit)
+            )
+            self.timeline = follow(self.timeline, commit)
+
+
+@settings(max_examples=40, deadline=None)
+@given(stories(), st.sampled_from(POLICIES), st.integers(0, 2**32))
+def test_nothing_published_ever_changes_whatever_the_story_and_the_viewer(lines: str, policy: Policy, seed: int) -> None:
+    viewer = Viewer(lines, policy, seed)
+    for _ in range(90):
+        viewer.now_ms += viewer.random.choice((100, 500, 1000, 2000, 2000, 9000))
+        viewer.random.choice((viewer.poll, viewer.poll, viewer.fetch, viewer.choose))()
+    counts = {name: sum(line.startswith("#EXTINF") for line in found) for name, found in viewer.published.items()}
+    ranges = {name: [line for line in found if "DATERANGE" in line] for name, found in viewer.published.items()}
+    assert len(set(counts.values())) == 1
+    assert ranges["v0"] == ranges["v1"] == ranges["a0"]
+
+
+@settings(max_examples=25, deadline=None)
+@given(stories(), st.integers(0, 2**32))
+def test_an_attentive_viewer_always_has_media_ahead_and_never_sees_the_list_stand_still_for_long(
+    lines: str, seed: int
+) -> None:
+    viewer = Viewer(lines, Policy(requests_seen=True), seed)
+    viewer.poll()
+    changed_ms = viewer.now_ms
+    for step in range(400):
+        viewer.now_ms += 250
+        before = viewer.edge.published
+        viewer.register = with_sign(
+            viewer.register, viewer.now_ms, viewer.policy, requested=viewer.edge.published, starts=True
+        )
+        if step % 7 == 0:
+            viewer.choose()
+        viewer.poll()
+        if viewer.timeline.complete and viewer.edge.published == viewer.timeline.settled:
+            return
+        changed_ms = viewer.now_ms if viewer.edge.published > before else changed_ms
+        # 1.5 Target Durations, a poll, and the start: the first three are listed before the clock runs.
+        assert viewer.now_ms - changed_ms <= 3000 + 500
+        ahead = viewer.timeline.end_of(viewer.edge.published - 1) - playhead(viewer.register, viewer.now_ms, viewer.policy)
+        assert ahead >= seconds("3.25")  # 6 s less a merged tail of 2.48 s and one poll

@@ -1,0 +1,100 @@
+"""A path bound to media."""
+
+from __future__ import annotations
+
+import pytest
+
+from streamer.playlists import Rendered
+from streamer.session.events import Committed
+from streamer.session.timeline import MAX_AUTOMATIC_VISITS, follow, start_timeline
+from streamer.units import Ticks
+from tests.builders import ADDRESSES, lengths_of, seconds, staged, staged_text, story_text
+
+ALIKE = """
+story: 1
+id: test
+title: Test
+start: ask
+state: {key: {type: bool, default: false}}
+scenes:
+  ask:
+    media: {src: ask}
+    decision:
+      {id: take, prompt: Take it?, opens_at: -9s, closes_at: -4s, default: "no",
+       choices: [{id: "yes", label: "Yes", to: hall, set: {key: true}}, {id: "no", label: "No", to: hall}]}
+  hall: {media: {src: hall}, next: [{to: open, when: state.key}, {to: shut}]}
+  open: {media: {src: open}, end: {id: open}}
+  shut: {media: {src: shut}, end: {id: shut}}
+"""
+LENGTHS = {"ask": seconds("12.52"), "hall": seconds("7.36"), "open": seconds(6), "shut": seconds(8)}
+
+
+def commit(choice: str, visit: int = 1, decision: str = "take") -> Committed:
+    return Committed(visit=visit, decision=decision, choice=choice, by="viewer", at=Ticks(0))
+
+
+def test_automatic_scenes_are_followed_at_once() -> None:
+    timeline = start_timeline(staged("a 6 -> b\nb 7.36 -> c\nc 12 -> a | b"), {})
+
+    assert [visit.scene.id for visit in timeline.visits] == ["a", "b", "c"]
+    assert [visit.first for visit in timeline.visits] == [0, 3, 7]
+    assert timeline.visits[2].start == seconds("13.36")
+
+
+def test_a_scene_is_listed_before_the_lock_where_every_answer_leads_there() -> None:
+    timeline = start_timeline(staged_text(ALIKE, LENGTHS), {})
+
+    assert timeline.preview is not None
+    assert timeline.preview.scene.id == "hall"
+    assert timeline.listable == timeline.settled + 4
+    assert timeline.visit_at(timeline.settled).number == 2
+
+
+@pytest.mark.parametrize(("choice", "ending"), [("yes", "open"), ("no", "shut")])
+def test_what_was_listed_before_the_lock_stays_as_it_was_after_it(choice: str, ending: str) -> None:
+    before = start_timeline(staged_text(ALIKE, LENGTHS), {})
+    after = follow(before, commit(choice))
+    rendition = before.stage.package.audio
+
+    early = Rendered(before, rendition, ADDRESSES).text(before.listable)
+    late = Rendered(after, rendition, ADDRESSES).text(after.settled)
+
+    assert late.startswith(early)
+    assert after.last.scene.id == ending
+    assert b"test.take.1.result" in late
+    assert b"test.take.1.result" not in early
+
+
+def test_an_ending_that_every_answer_leads_to_keeps_its_last_segment_for_the_lock() -> None:
+    text = ALIKE.replace("next: [{to: open, when: state.key}, {to: shut}]", "end: {id: hall}")
+    timeline = start_timeline(staged_text(text, LENGTHS), {})
+
+    assert timeline.preview_segments == 3
+    assert b"ENDLIST" not in Rendered(timeline, timeline.stage.package.audio, ADDRESSES).text(timeline.listable)
+
+
+def test_a_scene_listed_early_stops_before_its_own_decision() -> None:
+    decision = ALIKE[ALIKE.index("    decision:") : ALIKE.index("  hall:")].replace("id: take", "id: again")
+    text = ALIKE.replace("  hall: {media: {src: hall}, next", "  hall:\n    media: {src: hall}\n" + decision + "    next")
+    text = text.replace("shut}]}", "shut}]")
+    timeline = start_timeline(staged_text(text, {**LENGTHS, "hall": seconds("12.52")}), {})
+
+    assert timeline.preview_segments == 1
+
+
+def test_a_commit_of_another_decision_is_refused() -> None:
+    timeline = start_timeline(staged_text(ALIKE, LENGTHS), {})
+
+    for wrong in (commit("perhaps"), commit("yes", visit=2), commit("yes", decision="other")):
+        with pytest.raises(ValueError, match="does not answer"):
+            follow(timeline, wrong)
+
+
+def test_a_story_that_goes_round_by_itself_for_ever_is_cut_off() -> None:
+    lines = "a 6 -> b\nb 6 -> c\nc 12 -> a | b"
+    text = story_text(lines).replace("next: [{to: c}]", "next: [{to: c, when: \"visits('a') > 9999\"}, {to: a}]")
+
+    timeline = start_timeline(staged_text(text, lengths_of(lines)), {})
+
+    assert len(timeline.visits) == MAX_AUTOMATIC_VISITS
+    assert timeline.complete

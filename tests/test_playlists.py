@@ -1,0 +1,141 @@
+"""From story text to playlist text, whole."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+
+from streamer.media.index import AUDIO_FRAME_TICKS, audio_frames_at
+from streamer.playlists import Rendered, bit_rates, multivariant, rendition_of, segment_at
+from streamer.session.events import Committed
+from streamer.session.timeline import Timeline, fold, follow, start_timeline
+from streamer.units import Ticks
+from tests.builders import ADDRESSES, seconds, staged
+from tests.conftest import Golden
+from tests.readers import read_media, read_multivariant
+
+LOOP = """
+fork 12.52 -> left | right
+left 7.36 -> fork
+right 6.4 -> last
+last 5.08 .
+"""
+
+
+def commit(visit: int, decision: str, choice: str, by: str = "viewer") -> Committed:
+    return Committed(visit=visit, decision=decision, choice=choice, by=by, at=Ticks(0))
+
+
+def text_of(timeline: Timeline, rendition_id: str, edge: int | None = None) -> str:
+    rendition = rendition_of(timeline.stage.package, rendition_id)
+    assert rendition is not None
+    return Rendered(timeline, rendition, ADDRESSES).text(timeline.settled if edge is None else edge).decode()
+
+
+def test_the_first_answer_lists_three_segments_and_the_decision_that_opens_in_them(golden: Golden) -> None:
+    timeline = start_timeline(staged(LOOP), {})
+
+    text = text_of(timeline, "v0", 3)
+
+    golden.check("first_answer.m3u8", text)
+    assert read_media(text).durations == (2.0, 2.0, 2.0)
+
+
+def test_a_loop_taken_once_and_left_is_one_timeline_with_no_discontinuity(golden: Golden) -> None:
+    commits = (commit(1, "after-fork", "left"), commit(3, "after-fork", "right", by="default"))
+    timeline = fold(staged(LOOP), {}, commits)
+
+    picture, sound = text_of(timeline, "v0"), text_of(timeline, "a0")
+
+    golden.check("loop_picture.m3u8", picture)
+    golden.check("loop_sound.m3u8", sound)
+    assert read_media(picture).ended
+    assert read_media(sound).ended
+    assert len(read_media(picture).uris) == len(read_media(sound).uris)
+    assert read_media(picture).ranges == (
+        "test.after-fork.1",
+        "test.after-fork.1.result",
+        "test.after-fork.3",
+        "test.after-fork.3.result",
+    )
+
+
+def test_a_decision_says_its_prompt_choices_and_times_and_no_targets() -> None:
+    text = text_of(start_timeline(staged(LOOP), {}), "v0", 3)
+
+    found = re.search(r'START-DATE="([^"]*)",DURATION=([\d.]+),X-IO-BRANCHLINE-DECISION="([^"]*)"', text)
+
+    assert found is not None
+    start, duration, packed = found.groups()
+    assert (start, duration) == ("2020-01-01T00:00:03.520Z", "5.000")
+    assert json.loads(base64.urlsafe_b64decode(packed + "==")) == {
+        "v": 1,
+        "story": "test",
+        "decision": "after-fork",
+        "visit": 1,
+        "prompt": "Where to?",
+        "choices": [{"id": "left", "label": "Go to left"}, {"id": "right", "label": "Go to right"}],
+        "default": "left",
+        "opens": "3.520",
+        "locks": "8.520",
+        "join": "12.520",
+    }
+
+
+def test_the_bytes_are_the_same_for_every_session_and_however_they_came_to_be() -> None:
+    stage = staged(LOOP)
+    whole = fold(stage, {}, (commit(1, "after-fork", "right"),))
+    parent = start_timeline(stage, {})
+    rendition = stage.package.audio
+    early = Rendered(parent, rendition, ADDRESSES)
+    early.text(4)
+
+    late = early.following(follow(parent, commit(1, "after-fork", "right")))
+
+    assert late.text(whole.settled) == Rendered(whole, rendition, ADDRESSES).text(whole.settled)
+
+
+def test_sound_stays_on_one_grid_and_within_half_a_frame_of_the_picture() -> None:
+    commits = [commit(2 * turn + 1, "after-fork", "left") for turn in range(10)]
+    timeline = fold(staged(LOOP), {}, tuple(commits))
+    audio = timeline.stage.package.audio
+
+    at = 0
+    for visit in timeline.visits:
+        assert at == audio_frames_at(visit.start)
+        assert abs(at * AUDIO_FRAME_TICKS - visit.start) * 2 <= AUDIO_FRAME_TICKS
+        at += sum(segment_at(visit, index, audio)[0].duration for index in range(len(visit.ends))) // 1024
+    assert len(timeline.visits) == 21
+
+
+def test_the_multivariant_playlist_names_rates_codecs_and_sizes(golden: Golden) -> None:
+    stage = staged(LOOP)
+
+    text = multivariant(stage.story, stage.package, "1/").decode()
+
+    golden.check("multivariant.m3u8", text)
+    variants = read_multivariant(text).playlists
+    assert [variant.uri for variant in variants] == ["1/v0.m3u8", "1/v1.m3u8"]
+    assert variants[0].stream_info.codecs == "avc1.64001f,mp4a.40.2"
+
+
+def test_the_peak_counts_runs_that_straddle_a_join() -> None:
+    stage = staged("a 2.52 -> b\nb 2.52 .")
+
+    peak, average = bit_rates(stage.story, stage.package, stage.package.video[0])
+
+    segment = stage.package.scenes["a"].renditions["v0"].segments
+    tail, head = segment[1], stage.package.scenes["b"].renditions["v0"].segments[0]
+    run = -(-(tail.size + head.size) * 8 * 90_000 // (tail.duration + head.duration))
+    assert peak >= run
+    assert peak >= average
+
+
+def test_a_path_where_every_answer_leads_on_alike_is_listed_before_the_lock() -> None:
+    stage = staged("a 12 -> b | b2\nb 8 -> c\nb2 8 -> c\nc 6 .")
+    same = staged("a 12 -> b\nb 8 .")
+
+    assert start_timeline(stage, {}).listable == start_timeline(stage, {}).settled == 6
+    assert start_timeline(same, {}).complete
+    assert seconds(12) == start_timeline(stage, {}).last.end
