@@ -2,7 +2,7 @@
 
 PYTHON ?= python3
 PORT   ?= 8080
-OPEN   ?= 0
+OPEN   ?= 1
 
 BIN     := .venv/bin
 BOOT    := $(PYTHON) tools/bootstrap.py
@@ -18,10 +18,10 @@ help: ## list the targets
 install: ## make .venv with everything that developing needs
 	@$(BOOT) demo test quality
 
-demo: environment-demo ## package the sample story and serve it (PORT=8080, OPEN=1 opens a browser)
+demo: environment-demo ## package the sample story and serve it (PORT=8080; OPEN=0 opens no browser)
 	$(BIN)/python media/make_footage.py
 	$(BIN)/branchline package media/sample/story.yaml --library $(LIBRARY)
-	exec $(BIN)/branchline serve --library $(LIBRARY) --state build/state --port $(PORT) --demo $(if $(filter 1,$(OPEN)),--open)
+	exec $(BIN)/branchline serve --library $(LIBRARY) --state build/state --port $(PORT) $(if $(filter 1,$(OPEN)),--open)
 
 test: install ## run the tests, all but those that need a browser or a player
 	$(PYTEST) -m "not players"
@@ -57,7 +57,7 @@ ci: lint test players ## all that has to pass before a change lands
 
 clean: ## remove what was built, but not .venv
 	rm -rf build dist .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache media/sample/footage
-	find streamer tests media tools -name __pycache__ -type d -prune -exec rm -rf {} +
+	find . -path ./.venv -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
 
 environment-demo:
 	@$(BOOT) demo

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import signal
 import sys
 import webbrowser
@@ -89,7 +90,7 @@ def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on. [server.host]")] = None,
     port: Annotated[int | None, typer.Option(help="TCP port; 0: any free one. [server.port]")] = None,
     media_base: Annotated[str | None, typer.Option(help="Address in front of media names. [media.base]")] = None,
-    browser: Annotated[bool, typer.Option("--open", help="Open the first story in a browser.")] = False,
+    browser: Annotated[bool, typer.Option("--open", help="Open the first story in a browser, where there is a display.")] = False,
 ) -> None:
     """Serve packaged stories to any HLS player."""
     settings = load_settings(config)
@@ -142,8 +143,12 @@ async def _welcome(settings: Settings, port: int, *, browser: bool) -> None:
         out.print("  no story is packaged yet: branchline package STORY", markup=False)
     out.print("Stop with Ctrl-C.", markup=False)
     sys.stdout.flush()
-    if browser and names:
+    if browser and names and _has_display():
         await asyncio.to_thread(webbrowser.open, f"{base}/watch/{names[0]}")
+
+
+def _has_display() -> bool:
+    return sys.platform == "darwin" or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
 def _read(path: Path) -> tuple[Story, str]:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from fractions import Fraction
 
+import msgspec
+
+from streamer.library.filesystem import revision_of
 from streamer.media.index import (
     AUDIO_FRAME_SAMPLES,
     AUDIO_FRAME_TICKS,
@@ -91,9 +94,9 @@ def package(story: Story, text: str, lengths: dict[str, Ticks]) -> Package:
         )
         for name, width, height in (("v0", 640, 360), ("v1", 1280, 720))
     )
-    return Package(
+    made = Package(
         format=1,
-        revision="0123456789abcdef",
+        revision="",
         story_id=story.id,
         story_file="story.yaml",
         story_text=text,
@@ -102,6 +105,7 @@ def package(story: Story, text: str, lengths: dict[str, Ticks]) -> Package:
         audio=AudioRendition(id="a0", codecs="mp4a.40.2", timescale=48_000, init="a" * 24, name="Sound", channels=2),
         scenes={name: clip(name, lengths[name]) for name in story.scenes},
     )
+    return msgspec.structs.replace(made, revision=revision_of(made))
 
 
 def staged(lines: str) -> Stage:

@@ -54,7 +54,7 @@ def read_multivariant(text: str) -> m3u8.M3U8:
     ours = {variant.uri: variant.stream_info.resolution for variant in first.playlists}
     theirs = {found.uri: found.stream_info for found in second.playlists if found.stream_info is not None}
     for uri, resolution in ours.items():
-        info = next(info for address, info in theirs.items() if address.endswith(uri))
+        info = next(info for address, info in theirs.items() if address.endswith(uri.lstrip("./")))
         assert info.resolution is not None
         assert tuple(info.resolution) == resolution
     return first

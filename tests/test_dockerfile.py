@@ -57,14 +57,19 @@ def the(keyword: str) -> Instruction:
     return found
 
 
-def build_context() -> Iterator[Path]:
-    """Lists what `docker build` would see: the files git would keep, less what .dockerignore names."""
+def sources() -> list[Path]:
+    """Lists the files that git keeps, or would keep."""
     if not (ROOT / ".git").exists():
         pytest.skip("this tree is no git checkout")
     listing = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     names = subprocess.run(listing, cwd=ROOT, check=True, capture_output=True, text=True).stdout.split("\0")
+    return [Path(name) for name in dict.fromkeys(names) if name and (ROOT / name).is_file()]
+
+
+def build_context() -> Iterator[Path]:
+    """Gives what `docker build` would see: the sources, less what .dockerignore names."""
     ignored = (ROOT / ".dockerignore").read_text().split()
-    for path in (Path(name) for name in names if name and (ROOT / name).is_file()):
+    for path in sources():
         places = [str(place) for place in (path, *path.parents)]
         if not any(fnmatch(place, pattern.removeprefix("**/")) for place in places for pattern in ignored):
             yield path
@@ -72,8 +77,8 @@ def build_context() -> Iterator[Path]:
 
 def copy(instruction: Instruction, directory: Path) -> None:
     """Does what COPY does, and fails as it does when a source is not in the build context."""
-    *sources, target = instruction.words()
-    for source in sources:
+    *copied, target = instruction.words()
+    for source in copied:
         matching = [path for path in build_context() if path == Path(source) or Path(source) in path.parents]
         assert matching, f"COPY {source}: the build context has no such file"
         for path in matching:
@@ -118,14 +123,14 @@ def output_of(*command: str) -> str:
 def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Builds what the builder stage builds, and gives the environment that the image would hold."""
     place = tmp_path_factory.mktemp("image")
-    sources, environment = place / "src", place / "environment"
-    sources.mkdir()
+    directory, environment = place / "src", place / "environment"
+    directory.mkdir()
     for instruction in stages()[0]:
         match instruction.keyword:
             case "COPY":
-                copy(instruction, sources)
+                copy(instruction, directory)
             case "RUN":
-                run(instruction.text, sources, environment)
+                run(instruction.text, directory, environment)
             case "FROM" | "ENV" | "WORKDIR":
                 pass
             case other:
@@ -149,7 +154,7 @@ def test_the_builders_steps_install_what_the_lock_file_names_and_nothing_else(im
 def test_the_image_holds_every_file_of_the_package(image: Path) -> None:
     (package,) = image.glob("lib/python3.*/site-packages/streamer")
 
-    missing = [path for path in build_context() if path.parts[0] == "streamer" and not (package.parent / path).exists()]
+    missing = [path for path in sources() if path.parts[0] == "streamer" and not (package.parent / path).exists()]
 
     assert missing == []
 

@@ -1,0 +1,119 @@
+"""The command lines of ffmpeg, built as graphs; nothing is run here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import ffmpeg
+
+from streamer.media.index import AUDIO_SAMPLE_RATE
+from streamer.media.ladder import AudioRung, Ladder, VideoRung
+from streamer.packager.plan import Rate, Span
+from streamer.packager.probe import Source
+
+_FRAGMENT_MICROSECONDS = 4_000_000  # outside of scenes there are no key frames to cut fragments at
+_SD_HEIGHT = 576  # pixels; up to here footage that names no colour matrix has that of BT.601, above BT.709
+# Nothing of the source may show in an initialization section: no names, dates, chapters or encoder versions.
+_PLAIN: dict[str, object] = {"map_metadata": -1, "map_chapters": -1, "flags": "+bitexact", "fflags": "+bitexact"}
+
+
+def decode(program: str, source: Source, ladder: Ladder, spans: Sequence[Span], folder: Path) -> list[str]:
+    """Gives the one run that decodes a source: each picture rendition to `<id>.mp4`, the sound to `sound.pcm`.
+
+    Pictures begin at the source's time 0 and keep their place against its sound. Key frames stand where the
+    segments of `spans` begin. Progress goes to standard output.
+    """
+    given = ffmpeg.input(str(source.path))
+    numerator, denominator = ladder.frame_rate
+    picture = given[str(source.picture)].filter("fps", fps=f"{numerator}/{denominator}", start_time=0)
+    # ffmpeg-python takes equal filters for one: without an explicit split the second scale would vanish.
+    branches = picture.filter_multi_output("split", len(ladder.video))
+    outputs = [
+        _picture_output(branches[number], rung, source, ladder, spans, folder / f"{rung.id}.mp4")
+        for number, rung in enumerate(ladder.video)
+    ]
+    if source.sound is not None:
+        outputs.append(_sound_output(given[str(source.sound)], ladder.audio, folder / "sound.pcm"))
+    options = ("-hide_banner", "-v", "error", "-nostdin", "-nostats", "-max_error_rate", "0", "-progress", "pipe:1")
+    return _argv(ffmpeg.merge_outputs(*outputs).global_args(*options), program)
+
+
+def encode_sound(program: str, rung: AudioRung, target: Path) -> list[str]:
+    """Gives the run that encodes signed 16-bit samples from standard input to AAC, a fragment for each frame."""
+    given = ffmpeg.input("pipe:0", format="s16le", ar=AUDIO_SAMPLE_RATE, ac=rung.channels)
+    movflags = "+frag_every_frame+empty_moov+default_base_moof+cmaf"
+    options: dict[str, object] = {**_PLAIN, "c:a": "aac", "b:a": f"{rung.bitrate_kbps}k", "movflags": movflags}
+    output = ffmpeg.output(given["0"], str(target), format="mp4", **options)
+    return _argv(output.global_args("-hide_banner", "-v", "error", "-nostats"), program)
+
+
+def _picture_output(
+    picture: Any, rung: VideoRung, source: Source, ladder: Ladder, spans: Sequence[Span], target: Path
+) -> Any:
+    rate = Rate(numerator=ladder.frame_rate[0], denominator=ladder.frame_rate[1])
+    colours: dict[str, object] = {"out_color_matrix": "bt709", "out_range": "tv"}
+    if not source.has_color_space:
+        colours["in_color_matrix"] = "bt601" if source.height <= _SD_HEIGHT else "bt709"
+    scaled = (
+        picture.filter("scale", rung.width, rung.height, force_original_aspect_ratio="decrease", **colours)
+        .filter("pad", rung.width, rung.height, "(ow-iw)/2", "(oh-ih)/2")
+        .filter("setsar", 1)
+        .filter("format", "yuv420p")
+        .filter("setparams", range="tv", color_primaries="bt709", color_trc="bt709", colorspace="bt709")
+    )
+    options: dict[str, object] = {
+        **_PLAIN,
+        "c:v": "libx264",
+        "preset": ladder.preset,
+        "profile:v": "high",
+        "level:v": rung.level,
+        "b:v": f"{rung.bitrate_kbps}k",
+        "maxrate": f"{rung.max_bitrate_kbps}k",
+        "bufsize": f"{rung.max_bitrate_kbps}k",  # one second at the highest rate
+        "bf": 0,  # no picture is shown later than decoded: no negative offsets, no edit lists
+        "g": 100_000_000,
+        "sc_threshold": 0,
+        "forced-idr": 1,
+        "force_key_frames": key_frames(spans, rate.per_segment(ladder.segment_seconds)),
+        "x264-params": "stitchable=1",  # parameter sets independent of the content
+        "flags": "+bitexact+cgop",
+        "color_range": "tv",
+        "color_primaries": "bt709",
+        "color_trc": "bt709",
+        "colorspace": "bt709",
+        "fps_mode": "passthrough",
+        "video_track_timescale": rate.timescale,
+        "movflags": "+frag_keyframe+empty_moov+default_base_moof",
+        "frag_duration": _FRAGMENT_MICROSECONDS,
+    }
+    ends = [span.end for span in spans if span.end is not None]
+    if len(ends) == len(spans):
+        options["frames:v"] = max(ends)
+    return ffmpeg.output(scaled, str(target), format="mp4", **options)
+
+
+def key_frames(spans: Sequence[Span], step: int) -> str:
+    """Gives ffmpeg's expression for key frames at each start of a span and every `step` frames after it.
+
+    It counts frames: times would have to survive decimal notation and rounding.
+    """
+    terms = []
+    for span in sorted(set(spans), key=lambda span: (span.start, span.end or 0)):
+        inside = f"gte(n,{span.start})" if span.end is None else f"between(n,{span.start},{span.end - 1})"
+        terms.append(f"{inside}*not(mod(n-{span.start},{step}))")
+    return "expr:" + "+".join(terms)
+
+
+def _sound_output(sound: Any, rung: AudioRung, target: Path) -> Any:
+    layout = "mono" if rung.channels == 1 else "stereo"
+    filtered = sound.filter("aresample", AUDIO_SAMPLE_RATE, **{"async": 1, "first_pts": 0}).filter(
+        "aformat", sample_fmts="s16", sample_rates=AUDIO_SAMPLE_RATE, channel_layouts=layout
+    )
+    return ffmpeg.output(filtered, str(target), format="s16le", acodec="pcm_s16le")
+
+
+def _argv(graph: Any, program: str) -> list[str]:
+    argv: list[str] = ffmpeg.compile(graph, cmd=program, overwrite_output=True)
+    return argv

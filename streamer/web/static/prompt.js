@@ -1,0 +1,302 @@
+// The prompt over the picture: choices, the server's countdown, what was chosen.
+
+import { element, find } from "./dom.js";
+
+/**
+ * @typedef {{
+ *   visit: number, scene: string, decision: string, prompt: string,
+ *   choices: {id: string, label: string}[], default: string, choice: string | null,
+ *   closes_in_ms: number, window_ms: number, running: boolean
+ * }} Decision
+ */
+
+const RESULT_MS = 2400;
+const TICK_MS = 100;
+const GRACE_MS = 4000; // after the lock, in which the server's word on the outcome is still waited for
+const SVG = "http://www.w3.org/2000/svg";
+
+export class Prompt {
+  /**
+   * @param {HTMLElement} place
+   * @param {HTMLElement} live announced by screen readers
+   * @param {{choose: (decision: Decision, choice: string) => void, shown: (open: boolean) => void}} tell
+   */
+  constructor(place, live, tell) {
+    this.place = place;
+    this.live = live;
+    this.tell = tell;
+    this.question = find(place, "[data-question]");
+    this.list = find(place, "[data-choices]");
+    this.fork = find(place, "[data-fork]");
+    this.status = find(place, "[data-status]");
+    this.seconds = find(place, "[data-seconds]");
+    this.bar = find(place, "[data-countdown-bar]");
+    /** @type {Decision | null} */
+    this.decision = null;
+    /** @type {string | null} what is highlighted */
+    this.choice = null;
+    /** @type {string | null} what the server is known to hold */
+    this.known = null;
+    this.settled = false;
+    this.running = true;
+    this.left = 0; // milliseconds, at the moment of `since`
+    this.since = 0;
+    this.ticking = 0;
+    this.removing = 0;
+    /** @type {Element | null} */
+    this.focusBefore = null;
+    this.list.addEventListener("click", (event) => {
+      const button = /** @type {Element} */ (event.target).closest("button");
+      if (button?.dataset.choice) this.choose(button.dataset.choice);
+    });
+  }
+
+  /** @returns {boolean} whether choices can be made */
+  get open() {
+    return this.decision !== null && !this.settled;
+  }
+
+  /** @returns {boolean} whether the keyboard is on a choice */
+  get focused() {
+    return this.open && this.list.contains(document.activeElement);
+  }
+
+  /** @param {number} visit @returns {boolean} whether that visit's decision may still be answered, as far as is known */
+  mayAnswer(visit) {
+    return this.open && this.decision?.visit === visit && (!this.running || this.remaining() > -GRACE_MS);
+  }
+
+  /**
+   * Shows a decision; one that is shown already (after a reconnection) is brought up to date.
+   * @param {Decision} decision
+   */
+  show(decision) {
+    const again = this.open && this.decision?.visit === decision.visit;
+    if (!again) {
+      this.remove({ focus: false });
+      this.decision = decision;
+      this.settled = false;
+      this.draw(decision);
+      this.takeFocus();
+    }
+    this.setClock(decision.running, decision.closes_in_ms);
+    this.confirm(decision.choice, { keepPending: again });
+    if (!again) {
+      const seconds = Math.ceil(decision.closes_in_ms / 1000);
+      this.live.textContent = `${decision.prompt} ${decision.choices.length} choices, ${seconds} seconds.`;
+      this.tell.shown(true);
+    }
+  }
+
+  /**
+   * The server holds this answer, given here or elsewhere.
+   * @param {{visit: number, choice: string | null, closes_in_ms?: number}} data
+   */
+  answered(data) {
+    if (!this.open || data.visit !== this.decision?.visit) return;
+    if (data.closes_in_ms !== undefined) this.setClock(this.running, data.closes_in_ms);
+    this.confirm(data.choice, { keepPending: true });
+  }
+
+  /** @param {{running: boolean, closes_in_ms: number}} data */
+  clock(data) {
+    if (this.open) this.setClock(data.running, data.closes_in_ms);
+  }
+
+  /** @param {{visit: number, choice: string, by: string}} data */
+  committed(data) {
+    if (!this.open || data.visit !== this.decision?.visit) return;
+    const label = this.labelOf(data.choice);
+    this.settle(data.choice, data.by === "default" ? `Time is up: ${label}` : `Chosen: ${label}`);
+  }
+
+  /** @param {string} choice what was committed before the answer came */
+  tooLate(choice) {
+    if (this.decision) this.settle(choice, `Too late: ${this.labelOf(choice)} was chosen`);
+  }
+
+  /** The answer goes through only after more tries. */
+  retrying() {
+    if (this.open) this.say("Sending your choice again…");
+  }
+
+  /** @param {string} words why the answer was not taken; the last one that was stands */
+  refused(words) {
+    if (!this.open) return;
+    this.highlight(this.known);
+    this.say(words);
+  }
+
+  /** @param {string} choice */
+  choose(choice) {
+    if (!this.decision || !this.open) return;
+    if (choice === this.choice && choice === this.known) return;
+    this.highlight(choice);
+    this.place.dataset.pending = "";
+    this.say("");
+    this.tell.choose(this.decision, choice);
+  }
+
+  /** @param {number} index */
+  chooseAt(index) {
+    const found = this.decision?.choices[index];
+    if (!found || !this.open) return false;
+    this.buttons()[index].focus({ preventScroll: true });
+    this.choose(found.id);
+    return true;
+  }
+
+  /** @param {number} step moves the keyboard between choices */
+  move(step) {
+    const buttons = this.buttons();
+    const at = buttons.findIndex((button) => button === document.activeElement);
+    const next = at < 0 ? this.entry() : buttons[(at + step + buttons.length) % buttons.length];
+    next?.focus({ preventScroll: true });
+  }
+
+  /** Takes the prompt away. */
+  remove({ focus = true } = {}) {
+    clearTimeout(this.removing);
+    clearInterval(this.ticking);
+    const held = this.place.contains(document.activeElement);
+    this.place.hidden = true;
+    if (this.decision) this.tell.shown(false);
+    this.decision = null;
+    if (focus && held && this.focusBefore instanceof HTMLElement && this.focusBefore.isConnected) {
+      this.focusBefore.focus({ preventScroll: true });
+    }
+    if (focus) this.focusBefore = null;
+  }
+
+  // ── inside ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** @param {Decision} decision */
+  draw(decision) {
+    this.question.textContent = decision.prompt;
+    this.place.dataset.prompt = decision.decision;
+    this.place.dataset.visit = String(decision.visit);
+    delete this.place.dataset.settled;
+    delete this.place.dataset.pending;
+    const buttons = decision.choices.map((choice, index) => {
+      const button = element("button", "choice");
+      button.setAttribute("type", "button");
+      button.dataset.choice = choice.id;
+      button.setAttribute("aria-pressed", "false");
+      if (index < 9) button.setAttribute("aria-keyshortcuts", String(index + 1));
+      button.append(element("span", "node"), element("span", "choice-label", choice.label));
+      if (choice.id === decision.default) {
+        button.dataset.default = "";
+        button.append(element("span", "choice-note", "if you do not choose"));
+      }
+      return button;
+    });
+    this.list.replaceChildren(...buttons);
+    this.list.style.setProperty("--choices", String(decision.choices.length));
+    this.drawFork(decision.choices);
+    this.say("");
+    this.place.hidden = false;
+  }
+
+  /** @param {{id: string}[]} choices */
+  drawFork(choices) {
+    const wide = choices.map((choice, index) => {
+      const x = ((index + 0.5) / choices.length) * 100;
+      const path = document.createElementNS(SVG, "path");
+      path.setAttribute("d", `M50 0 C50 14 ${x} 6 ${x} 20`);
+      path.setAttribute("data-branch", choice.id);
+      return path;
+    });
+    this.fork.replaceChildren(...wide);
+  }
+
+  takeFocus() {
+    const active = document.activeElement;
+    if (active?.matches("input:not([type=range]), textarea, select, [contenteditable]")) return;
+    if (!this.focusBefore) this.focusBefore = active;
+    this.entry()?.focus({ preventScroll: true });
+  }
+
+  /** @returns {HTMLElement[]} */
+  buttons() {
+    return Array.from(this.list.querySelectorAll("button"));
+  }
+
+  /** @returns {HTMLElement | undefined} where the keyboard enters */
+  entry() {
+    return this.buttons().find((button) => button.dataset.choice === this.choice) ?? this.buttons()[0];
+  }
+
+  /** @param {string} choice @returns {string} */
+  labelOf(choice) {
+    return this.decision?.choices.find((found) => found.id === choice)?.label ?? choice;
+  }
+
+  /** @param {string | null} choice @param {{keepPending: boolean}} options */
+  confirm(choice, { keepPending }) {
+    const pending = "pending" in this.place.dataset;
+    this.known = choice;
+    if (keepPending && pending && choice !== this.choice) return; // a newer answer is on its way
+    delete this.place.dataset.pending;
+    this.highlight(choice);
+    this.say(choice === null ? "" : "You can still change your mind.");
+  }
+
+  /** @param {string | null} choice */
+  highlight(choice) {
+    this.choice = choice;
+    if (choice === this.known) delete this.place.dataset.pending;
+    for (const button of this.buttons()) {
+      button.setAttribute("aria-pressed", String(button.dataset.choice === choice));
+    }
+    for (const path of this.fork.children) {
+      path.classList.toggle("lit", path.getAttribute("data-branch") === choice);
+    }
+    this.place.toggleAttribute("data-answered", choice !== null);
+  }
+
+  /** @param {string} choice @param {string} words */
+  settle(choice, words) {
+    this.settled = true;
+    this.known = choice;
+    this.highlight(choice);
+    this.place.dataset.settled = choice;
+    delete this.place.dataset.pending;
+    clearInterval(this.ticking);
+    for (const button of this.buttons()) button.setAttribute("aria-disabled", "true");
+    this.say(words);
+    this.live.textContent = words;
+    clearTimeout(this.removing);
+    this.removing = window.setTimeout(() => this.remove(), RESULT_MS);
+  }
+
+  /** @param {boolean} running @param {number} left */
+  setClock(running, left) {
+    this.running = running;
+    this.left = left;
+    this.since = performance.now();
+    clearInterval(this.ticking);
+    if (running) this.ticking = window.setInterval(() => this.tick(), TICK_MS);
+    this.tick();
+  }
+
+  /** @returns {number} milliseconds to the lock; below 0 once it has passed */
+  remaining() {
+    return this.running ? this.left - (performance.now() - this.since) : this.left;
+  }
+
+  tick() {
+    const left = Math.max(this.remaining(), 0);
+    const window_ms = Math.max(this.decision?.window_ms ?? 1, 1);
+    this.place.toggleAttribute("data-stopped", !this.running);
+    this.place.toggleAttribute("data-hurry", this.running && left < 3000);
+    this.bar.style.transform = `scaleX(${Math.min(left / window_ms, 1).toFixed(4)})`;
+    const words = this.running ? `${Math.ceil(left / 1000)} s` : "paused";
+    if (this.seconds.textContent !== words) this.seconds.textContent = words;
+    if (this.running && this.remaining() < -2 * GRACE_MS) this.remove(); // nobody says what became of it
+  }
+
+  /** @param {string} words */
+  say(words) {
+    this.status.textContent = words;
+  }
+}

@@ -1,0 +1,110 @@
+// What covers the picture: the start, "Loading…", a lost connection, an error with its remedy, the end.
+
+import { find } from "./dom.js";
+
+const PATIENCE_MS = 1000; // of waiting, before it is said
+const LOST_MS = 5000; // without the server's word, before it is said
+
+/** One clear sentence each, and what the button below it says. */
+const ERRORS = {
+  server: ["The server does not answer.", "Try again"],
+  story: ["There is no story at this address.", "See all stories"],
+  expired: ["This viewing has expired, so it cannot go on.", "Start again"],
+  media: ["The picture cannot be decoded by this browser.", "Try again"],
+  lost: ["The connection was lost while loading the picture.", "Try again"],
+  unsupported: ["This browser cannot play HLS; another one, or any HLS player, can.", "See all stories"],
+};
+
+/** @typedef {keyof typeof ERRORS} Failure */
+
+export class Screens {
+  /**
+   * @param {HTMLElement} stage
+   * @param {{start: () => void, again: () => void, remedy: (failure: Failure) => void}} tell
+   */
+  constructor(stage, tell) {
+    this.start = find(stage, "[data-start]");
+    this.play = /** @type {HTMLButtonElement} */ (find(stage, "[data-play]"));
+    this.loading = find(stage, "[data-loading]");
+    this.notice = find(stage, "[data-notice]");
+    this.error = find(stage, "[data-error]");
+    this.errorWords = find(stage, "[data-error-words]");
+    this.remedy = find(stage, "[data-remedy]");
+    this.end = find(stage, "[data-end]");
+    this.again = find(stage, "[data-again]");
+    /** @type {Failure | null} */
+    this.failure = null;
+    this.waiting = 0;
+    this.losing = 0;
+    this.play.addEventListener("click", () => tell.start());
+    this.again.addEventListener("click", () => tell.again());
+    this.remedy.addEventListener("click", () => {
+      const { failure } = this;
+      this.clearError();
+      if (failure) tell.remedy(failure);
+    });
+  }
+
+  /** @param {string} title */
+  entitle(title) {
+    for (const place of document.querySelectorAll("[data-title]")) place.textContent = title;
+    document.title = `${title} · Branchline`;
+  }
+
+  /** @param {boolean} yes */
+  showStart(yes) {
+    this.start.hidden = !yes;
+    if (yes && !this.failure) this.play.focus({ preventScroll: true });
+  }
+
+  /** The picture waits; said after a moment. @param {boolean} yes */
+  wait(yes) {
+    if (!yes) {
+      clearTimeout(this.waiting);
+      this.waiting = 0;
+      this.loading.hidden = true;
+    } else if (!this.waiting) {
+      this.waiting = window.setTimeout(() => (this.loading.hidden = this.failure !== null), PATIENCE_MS);
+    }
+  }
+
+  /** The server's events come, or do not; said after a while. @param {boolean} yes */
+  connected(yes) {
+    if (yes) {
+      clearTimeout(this.losing);
+      this.losing = 0;
+      this.notice.hidden = true;
+    } else if (!this.losing) {
+      this.losing = window.setTimeout(() => (this.notice.hidden = false), LOST_MS);
+    }
+  }
+
+  /** @param {Failure} failure */
+  fail(failure) {
+    this.failure = failure;
+    this.wait(false);
+    this.connected(true);
+    const [words, remedy] = ERRORS[failure];
+    this.error.dataset.error = failure;
+    this.errorWords.textContent = words;
+    this.remedy.textContent = remedy;
+    this.error.hidden = false;
+    this.remedy.focus({ preventScroll: true });
+  }
+
+  clearError() {
+    this.failure = null;
+    this.error.hidden = true;
+  }
+
+  /** @param {boolean} yes */
+  showEnd(yes) {
+    this.end.hidden = !yes;
+    if (yes) this.again.focus({ preventScroll: true });
+  }
+
+  /** @param {string} ending */
+  nameEnding(ending) {
+    this.end.dataset.end = ending;
+  }
+}

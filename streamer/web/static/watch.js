@@ -1,0 +1,215 @@
+// Wires the page that plays a story: session, stream, events, prompts, controls.
+
+import { ApiError, listStories, listen, openSession } from "./api.js";
+import { Answers } from "./answers.js";
+import { Controls } from "./controls.js";
+import { find } from "./dom.js";
+import { Player } from "./player.js";
+import { Prompt } from "./prompt.js";
+import { Screens } from "./screens.js";
+
+const NOTED = ["playing", "waiting", "stalled", "ended", "seeking", "pause", "error"];
+
+const story = decodeURIComponent(location.pathname.split("/").filter(Boolean).pop() ?? "");
+const stage = find(document, "[data-stage]");
+const video = /** @type {HTMLVideoElement} */ (find(stage, "video"));
+
+/** What tests and the curious may look at. */
+const branchline = {
+  video,
+  hls: /** @type {any} */ (null),
+  session: /** @type {import("./api.js").Session | null} */ (null),
+  log: /** @type {{kind: string, at: number, time: number, detail?: unknown}[]} */ ([]),
+};
+Object.assign(window, { branchline });
+
+/** @param {string} kind @param {unknown} [detail] */
+function note(kind, detail) {
+  branchline.log.push({ kind, at: performance.now(), time: video.currentTime, detail });
+}
+
+/** @type {Answers | undefined} */
+let answers;
+/** @type {{close: () => void} | undefined} */
+let events;
+let opening = false;
+
+const player = new Player(video, {
+  failed: (kind) => fail(kind),
+  changed: () => controls.refresh(),
+  note,
+});
+const prompt = new Prompt(find(stage, "[data-prompt]"), find(stage, "[data-announce]"), {
+  choose: (decision, choice) => {
+    note("choose", { visit: decision.visit, choice });
+    answers?.give(decision, choice);
+  },
+  shown: (open) => {
+    stage.toggleAttribute("data-deciding", open);
+    controls.wake();
+  },
+});
+const controls = new Controls(stage, player, prompt);
+const screens = new Screens(stage, { start: begin, again: begin, remedy });
+
+/** Opens a session and plays it from its beginning; only ever because the viewer asked. */
+async function begin() {
+  if (opening) return;
+  if (branchline.session && video.paused && !video.ended && player.address) {
+    play(); // the browser wanted one more tap
+    return;
+  }
+  opening = true;
+  leave();
+  screens.showEnd(false);
+  screens.play.disabled = true;
+  screens.wait(true);
+  try {
+    const session = await openSession(story);
+    branchline.session = session;
+    note("session", { id: session.id });
+    screens.entitle(session.story.title);
+    answers = new Answers(session, telling, (visit) => prompt.mayAnswer(visit));
+    events = listen(session, { event: heard, connected: (yes) => screens.connected(yes), gone: () => fail("expired") });
+    player.load(session.playback_url);
+    branchline.hls = player.hls;
+    if (!screens.failure) await play();
+  } catch (error) {
+    fail(error instanceof ApiError && error.status === 404 ? "story" : "server");
+  } finally {
+    opening = false;
+    screens.play.disabled = false;
+  }
+}
+
+async function play() {
+  try {
+    screens.showStart(false);
+    controls.enable(true);
+    await video.play();
+  } catch (error) {
+    // Some browsers forget within a second that somebody pressed Play.
+    if (error instanceof DOMException && error.name === "NotAllowedError") {
+      screens.wait(false);
+      screens.showStart(true);
+    }
+  }
+}
+
+/** Ends what a former session left behind. */
+function leave() {
+  events?.close();
+  answers?.stop();
+  prompt.remove();
+  player.unload();
+  branchline.session = null;
+  branchline.hls = null;
+}
+
+const telling = {
+  taken: (/** @type {import("./api.js").Taken} */ taken) => {
+    note("taken", taken);
+    if (!taken.committed) prompt.answered(taken);
+  },
+  retrying: () => prompt.retrying(),
+  refused: (/** @type {ApiError} */ error, /** @type {import("./api.js").Answer} */ answer) => {
+    note("refused", { status: error.status, answer });
+    const committed = error.problem.committed;
+    if (committed?.choice) prompt.tooLate(committed.choice);
+    else if (error.status === 410) fail("expired");
+    else if (error.status === 429) prompt.refused("That was changed too often; the last answer stands.");
+    else if (error.passing) prompt.refused("The server did not hear your choice in time.");
+    else prompt.refused("The server did not take that choice; choose again.");
+  },
+};
+
+/** @param {string} kind @param {any} data */
+function heard(kind, data) {
+  note(`sse:${kind}`, data);
+  switch (kind) {
+    case "scene":
+      stage.dataset.scene = data.scene;
+      // A decision that was missed while the line was down.
+      if (prompt.open && prompt.decision && data.visit > prompt.decision.visit) prompt.remove();
+      break;
+    case "decision":
+      prompt.show(data);
+      break;
+    case "answered":
+      prompt.answered(data);
+      break;
+    case "clock":
+      prompt.clock(data);
+      break;
+    case "committed":
+      prompt.committed(data);
+      break;
+    case "ended":
+      screens.nameEnding(data.ending ?? "");
+      break;
+  }
+}
+
+/** @param {import("./screens.js").Failure} failure */
+function fail(failure) {
+  note("failed", failure);
+  video.pause();
+  if (failure !== "lost" && failure !== "media") {
+    leave();
+    controls.enable(false);
+  }
+  prompt.remove();
+  screens.fail(failure);
+}
+
+/** @param {import("./screens.js").Failure} failure what the viewer wants mended */
+async function remedy(failure) {
+  if (failure === "story" || failure === "unsupported") {
+    location.assign(new URL("../", import.meta.url));
+  } else if (failure === "lost" || failure === "media") {
+    screens.wait(true);
+    player.reload();
+    branchline.hls = player.hls;
+    await play();
+  } else if (screens.start.hidden || failure === "expired") {
+    await begin();
+  } else {
+    await greet();
+  }
+}
+
+/** Shows what there is to watch, before anything is loaded. */
+async function greet() {
+  screens.play.disabled = true;
+  try {
+    const found = (await listStories()).find((entry) => entry.id === story);
+    if (!found) {
+      fail("story");
+      return;
+    }
+    screens.entitle(found.title);
+    screens.play.disabled = false;
+    screens.showStart(true);
+  } catch {
+    fail("server");
+  }
+}
+
+for (const kind of NOTED) video.addEventListener(kind, () => note(kind, video.error?.message));
+for (const kind of ["waiting", "stalled"]) {
+  video.addEventListener(kind, () => screens.wait(!video.paused && video.readyState < 3));
+}
+for (const kind of ["playing", "pause", "ended", "timeupdate"]) {
+  video.addEventListener(kind, () => screens.wait(false));
+}
+video.addEventListener("ended", () => {
+  prompt.remove({ focus: false });
+  controls.enable(false);
+  screens.showEnd(true);
+});
+// The session ends with the page; its requests need not wait for time-outs.
+window.addEventListener("pagehide", (event) => {
+  if (!event.persisted) leave();
+});
+
+greet();

@@ -1,0 +1,287 @@
+"""Sessions over a real store: time, choices, crashes, restarts."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from streamer.config import Settings
+from streamer.errors import Conflict, MalformedRequest, NotAllowed, NotFound, SessionGone, TooLate, TooMany
+from streamer.session.choosing import MAX_ANSWERS, Answer
+from streamer.store.sqlite import SqliteStore
+from tests.manual import ManualClock, Player, publish, serving
+
+STORY = """
+fork 12.52 -> left | right
+left 7.36 -> fork
+right 8 .
+"""
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    publish(tmp_path, STORY)
+    return tmp_path
+
+
+def answer(choice: str, answer_id: str = "1", visit: int = 1, decision: str = "after-fork") -> Answer:
+    return Answer(visit=visit, decision=decision, choice=choice, answer_id=answer_id)
+
+
+async def stored(root: Path) -> int:
+    store = await SqliteStore.open(root / "state" / "sessions.sqlite")
+    try:
+        async with store._connection.execute("SELECT count(*) FROM sessions") as cursor:
+            row = await cursor.fetchone()
+            assert row is not None
+            return int(row[0])
+    finally:
+        await store.close()
+
+
+async def test_nothing_is_stored_until_a_media_playlist_is_asked_for(root: Path) -> None:
+    clock = ManualClock()
+    async with serving(root, clock) as sessions:
+        opened = await sessions.open("test", {}, trusted=False)
+        await sessions.multivariant(opened.id, "")
+        await sessions.head(opened.id, "v0")
+        assert await stored(root) == 0
+
+        await sessions.media_playlist(opened.id, "v0", None)
+
+        assert await stored(root) == 1
+
+
+async def test_head_moves_nothing_however_often_it_comes(root: Path) -> None:
+    clock = ManualClock()
+    async with serving(root, clock) as sessions:
+        player = Player(sessions, clock, (await sessions.open("test", {}, trusted=False)).id)
+        first = await player.watch(1)
+        for _ in range(100):
+            clock.forward(1)
+            await sessions.head(player.session, "v0")
+
+        later = await player.poll()
+
+        assert len(later.uris) - len(first.uris) <= 3
+        assert len(later.uris) <= 7
+
+
+async def test_an_unanswered_decision_takes_its_default_at_the_lock(root: Path) -> None:
+    clock = ManualClock()
+    async with serving(root, clock) as sessions:
+        player = Player(sessions, clock, (await sessions.open("test", {}, trusted=False)).id)
+
+        before = await player.watch(8)
+        after = await player.watch(3)
+
+        assert before.ranges == ("test.after-fork.1",)
+        assert len(before.uris) == 7
+        assert after.ranges[:2] == ("test.after-fork.1", "test.after-fork.1.result")
+        assert (await sessions.state(player.session))["scene"] == {
+            "visit": 1, "scene": "fork", "start": "0.000", "end": None,
+        }  # fmt: skip
+
+
+async def test_the_last_answer_before_the_lock_wins(root: Path) -> None:
+    clock = ManualClock()
+    async with serving(root, clock) as sessions:
+        opened = await sessions.open("test", {}, trusted=False)
+        player = Player(sessions, clock, opened.id)
+        await player.watch(4)
+        await sessions.choose(opened.id, opened.token, answer("left", "1"))
+        taken = await sessions.choose(opened.id, opened.token, answer("right", "2"))
+        again = await sessions.choose(opened.id, opened.token, answer("left", "1"))
+
+        read = await player.watch(18)
+
+        assert taken["committed"] is False
+        assert again["choice"] == "left"
+        assert read.ended
+        assert len(read.uris) == 7 + 4
+
+
+async def test_a_late_answer_is_told_what_was_committed(root: Path) -> None:
+    clock = ManualClock()
+    async with serving(root, clock) as sessions:
+        opened = await sessions.open("test", {}, trusted=False)
+        player = Player(sessions, clock, opened.id)
+        await player.watch(8)
+        clock.forward(1)
+
+        with pytest.raises(TooLate) as caught:
+            await sessions.choose(opened.id, opened.token, answer("right"))
+
+        assert caught.value.members["committed"] == {
+            "visit": 1, "decision": "after-fork", "choice": "left", "by": "default",
+        }  # fmt: skip
+
+
+async def test_what_cannot_be_answered_is_refused(root: Path) -> None:
+    clock = ManualClock()
+    async with serving(root, clock) as sessions:
+        opened = await sessions.open("test", {}, trusted=False)
+        await Player(sessions, clock, opened.id).watch(4)
+
+        for wrong in (answer("up"), answer("left", visit=2), answer("left", visit=0), answer("left", decision="x")):
+            with pytest.raises(NotFound):
+                await sessions.choose(opened.id, opened.token, wrong)
+        with pytest.raises(NotAllowed):
+            await sessions.choose(opened.id, opened.token[:-1] + "!", answer("left"))
+        with pytest.raises(NotFound):
+            await sessions.choose(opened.id[:-2] + "AA", opened.token, answer("left"))
+        await sessions.choose(opened.id, opened.token, answer("left", "same"))
+        with pytest.raises(Conflict):
+            await sessions.choose(opened.id, opened.token, answer("right", "same"))
+        for number in range(MAX_ANSWERS - 1):
+            await sessions.choose(opened.id, opened.token, answer("left", f"n{number}"))
+        with pytest.raises(TooMany):
+            await sessions.choose(opened.id, opened.token, answer("left", "one more"))
+
+
+async def test_after_a_crash_the_same_address_plays_on_and_no_choice_is_lost(root: Path) -> None:
+    clock = ManualClock()
+    async with serving(root, clock) as sessions:
+        opened = await sessions.open("test", {}, trusted=False)
+        before = await Player(sessions, clock, opened.id).watch(6)
+        await sessions.choose(opened.id, opened.token, answer("right"))
+
+    clock.forward(3)
+    async with serving(root, clock) as sessions:
+        player = Player(sessions, clock, opened.id)
+        found = await player.poll()
+        ended = await player.watch(20)
+
+    assert found.uris[: len(before.uris)] == before.uris
+    assert ended.ended
+    assert len(ended.uris) == 11
+
+
+async def test_ten_minutes_of_downtime_take_no_default(root: Path) -> None:
+    clock = ManualClock()
+    async with serving(root, clock) as sessions:
+        opened = await sessions.open("test", {}, trusted=False)
+        await Player(sessions, clock, opened.id).watch(8)
+
+    clock.forward(600)
+    async with serving(root, clock) as sessions:
+        player = Player(sessions, clock, opened.id)
+        found = await player.poll()
+        taken = await sessions.choose(opened.id, opened.token, answer("right"))
+
+    assert found.ranges == ("test.after-fork.1",)
+    assert taken["committed"] is False
+
+
+async def test_a_closed_tab_stops_the_story(root: Path) -> None:
+    clock = ManualClock()
+    async with serving(root, clock) as sessions:
+        opened = await sessions.open("test", {}, trusted=False)
+        player = Player(sessions, clock, opened.id)
+        await player.watch(1)
+        clock.forward(3600)
+
+        read = await player.poll()
+        state = await sessions.state(opened.id)
+
+        assert read.ranges == ("test.after-fork.1",)
+        assert state["position"] == "7.000"
+
+
+async def test_all_renditions_agree_on_one_edge(root: Path) -> None:
+    clock = ManualClock()
+    async with serving(root, clock) as sessions:
+        player = Player(sessions, clock, (await sessions.open("test", {}, trusted=False)).id)
+        await player.watch(5)
+
+        reads = [await player.poll(name) for name in ("v0", "v1", "a0")]
+
+        assert len({len(read.uris) for read in reads}) == 1
+        assert len({read.ranges for read in reads}) == 1
+
+
+async def test_segments_of_another_path_say_nothing_of_this_one(root: Path) -> None:
+    clock = ManualClock()
+    async with serving(root, clock) as sessions:
+        player = Player(sessions, clock, (await sessions.open("test", {}, trusted=False)).id)
+        await player.poll()
+
+        from streamer.units import Ticks  # noqa: PLC0415 - of this test alone
+
+        await sessions.segment_requested(player.session, Ticks(12345), 0)
+        clock.forward(3)
+
+        assert len((await player.poll()).uris) == 3
+
+
+async def test_a_session_ends_with_its_age(root: Path) -> None:
+    clock = ManualClock()
+    async with serving(root, clock) as sessions:
+        opened = await sessions.open("test", {}, trusted=False)
+        await sessions.media_playlist(opened.id, "v0", None)
+        clock.forward(24 * 3600 + 1)
+
+        with pytest.raises(SessionGone):
+            await sessions.media_playlist(opened.id, "v0", None)
+        assert await sessions.forget_expired() == 1
+        assert sessions.count == 0
+
+
+async def test_a_request_too_far_ahead_is_refused(root: Path) -> None:
+    clock = ManualClock()
+    async with serving(root, clock) as sessions:
+        opened = await sessions.open("test", {}, trusted=False)
+
+        with pytest.raises(MalformedRequest):
+            await sessions.media_playlist(opened.id, "v0", 40)
+        with pytest.raises(NotFound):
+            await sessions.media_playlist(opened.id, "v9", None)
+
+
+async def test_without_requests_seen_the_first_list_starts_the_clock(root: Path) -> None:
+    clock = ManualClock()
+    settings = Settings.model_validate({"media": {"base": "../../../m/"}})
+    async with serving(root, clock, settings) as sessions:
+        opened = await sessions.open("test", {}, trusted=False)
+        player = Player(sessions, clock, opened.id)
+        first = await player.poll()
+        clock.forward(2)
+        second = await player.poll()
+
+        assert first.uris[0].startswith("../../../m/")
+        assert (len(first.uris), len(second.uris)) == (3, 4)
+
+
+async def test_two_answers_at_once_are_both_kept_in_some_order(root: Path) -> None:
+    clock = ManualClock()
+    async with serving(root, clock) as sessions:
+        opened = await sessions.open("test", {}, trusted=False)
+        await Player(sessions, clock, opened.id).watch(4)
+
+        await asyncio.gather(
+            *(sessions.choose(opened.id, opened.token, answer(("left", "right")[n % 2], f"a{n}")) for n in range(20))
+        )
+
+        store = await SqliteStore.open(root / "state" / "sessions.sqlite")
+        found = await store.load(opened.id)
+        await store.close()
+        assert found is not None
+        assert len(found.record.events) == 20
+
+
+async def test_two_processes_over_one_store_write_one_truth(root: Path) -> None:
+    clock = ManualClock()
+    async with serving(root, clock) as one, serving(root, clock) as other:
+        opened = await one.open("test", {}, trusted=False)
+        await Player(one, clock, opened.id).watch(4)
+        await one.choose(opened.id, opened.token, answer("left", "1"))
+        await other.choose(opened.id, opened.token, answer("right", "2"))
+        await one.choose(opened.id, opened.token, answer("right", "3"))
+
+        ended = await Player(one, clock, opened.id).watch(20)
+
+        assert ended.ended
+        found = await other.state(opened.id)
+        assert "decision" not in found
