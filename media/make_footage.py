@@ -91,7 +91,9 @@ def make(shot: Shot) -> Shot:
             except BrokenPipeError:
                 pass  # ffmpeg ended early; its exit status tells
             if process.wait():
-                raise BranchlineError(f"{shot.src}: ffmpeg failed: {complaints.result().decode(errors='replace')[-600:]}")
+                raise BranchlineError(
+                    f"{shot.src}: ffmpeg failed: {complaints.result().decode(errors='replace')[-600:]}"
+                )
         draft.rename(target_of(shot))
     return shot
 

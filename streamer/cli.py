@@ -73,12 +73,13 @@ def package(
                 tasks[progress.source] = bar.add_task(progress.source, total=None)
             task = next(task for task in bar.tasks if task.id == tasks[progress.source])
             bar.update(
-                task.id, description=f"{progress.stage} {progress.source}", completed=progress.done, total=progress.total
+                task.id,
+                description=f"{progress.stage} {progress.source}",
+                completed=progress.done,
+                total=progress.total,
             )
 
-        made = asyncio.run(
-            pipeline.package(loaded, story, text, Library(library), DEFAULT_LADDER, tools, tell)
-        )
+        made = asyncio.run(pipeline.package(loaded, story, text, Library(library), DEFAULT_LADDER, tools, tell))
     out.print(f"{loaded.id}: revision {made.revision} in {library}; {len(made.scenes)} scenes", markup=False)
 
 
@@ -90,11 +91,13 @@ def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on. [server.host]")] = None,
     port: Annotated[int | None, typer.Option(help="TCP port; 0: any free one. [server.port]")] = None,
     media_base: Annotated[str | None, typer.Option(help="Address in front of media names. [media.base]")] = None,
-    browser: Annotated[bool, typer.Option("--open", help="Open the first story in a browser, where there is a display.")] = False,
+    browser: Annotated[
+        bool, typer.Option("--open", help="Open the first story in a browser, where there is a display.")
+    ] = False,
 ) -> None:
     """Serve packaged stories to any HLS player."""
     settings = load_settings(config)
-    given = {
+    given: dict[str, dict[str, object]] = {
         "library": {"path": library},
         "state": {"path": state},
         "server": {"host": host, "port": port},
@@ -114,7 +117,10 @@ async def _serve(settings: Settings, *, browser: bool) -> None:
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stop.set)
     runner = web.AppRunner(
-        await make_app(settings), access_log=None, shutdown_timeout=settings.server.shutdown_seconds, handle_signals=False
+        await make_app(settings),
+        access_log=None,
+        shutdown_timeout=settings.server.shutdown_seconds,
+        handle_signals=False,
     )
     await runner.setup()
     try:

@@ -62,7 +62,9 @@ class PacingSettings(_Section):
     """How far lists are kept ahead of viewers; docs/players.md says why."""
 
     lead_seconds: Seconds = Field(6, description="seconds of media listed ahead of the playhead")
-    patience_seconds: Seconds = Field(6, description="seconds after a viewer's last request in which their time goes on")
+    patience_seconds: Seconds = Field(
+        6, description="seconds after a viewer's last request in which their time goes on"
+    )
     hold_seconds: Annotated[float, Field(gt=0, le=7)] = Field(
         5, description="seconds that a blocking playlist request is held at most; players give up at 8"
     )

@@ -1,18 +1,18 @@
 """The errors of the product, split by who can act on them.
 
-    BranchlineError
-    ├── StoryError        the author: a story file; carries every finding
-    ├── PackagingError    the operator: footage, ffmpeg, disk
-    ├── ConfigError       the operator: a setting
-    ├── LibraryError      the operator: a package that is missing or damaged
-    └── SessionError      the viewer: a request about a playback session
-        ├── MalformedRequest   a field is missing or wrong
-        ├── NotAllowed         the control token is missing or wrong
-        ├── NotFound           no such story, session, decision, choice or media
-        ├── SessionGone        the session's life is over
-        ├── TooLate            the decision was committed before
-        ├── TooMany            a bound was reached
-        └── Conflict           the same thing was said otherwise before
+BranchlineError
+├── StoryError        the author: a story file; carries every finding
+├── PackagingError    the operator: footage, ffmpeg, disk
+├── ConfigError       the operator: a setting
+├── LibraryError      the operator: a package that is missing or damaged
+└── SessionError      the viewer: a request about a playback session
+    ├── MalformedRequest   a field is missing or wrong
+    ├── NotAllowed         the control token is missing or wrong
+    ├── NotFound           no such story, session, decision, choice or media
+    ├── SessionGone        the session's life is over
+    ├── TooLate            the decision was committed before
+    ├── TooMany            a bound was reached
+    └── Conflict           the same thing was said otherwise before
 """
 
 from __future__ import annotations

@@ -42,7 +42,11 @@ class Identity:
     def new_id(self, *, story: str, revision: str, created_s: int, profile: dict[str, bool | int | float | str]) -> str:
         """Gives a fresh id."""
         ticket = Ticket(
-            random=secrets.token_bytes(RANDOM_BYTES), created_s=created_s, story=story, revision=revision, profile=profile
+            random=secrets.token_bytes(RANDOM_BYTES),
+            created_s=created_s,
+            story=story,
+            revision=revision,
+            profile=profile,
         )
         body = msgspec.msgpack.encode(ticket)
         return _spelled(body + self._seal(body))
@@ -113,7 +117,9 @@ def _checked_secret(text: str, source: str) -> bytes:
     except ValueError:
         secret = b""
     if len(secret) < SECRET_BYTES:
-        raise ConfigError(f"{source}: a secret is {2 * SECRET_BYTES} hex digits or more; make one with: openssl rand -hex 32")
+        raise ConfigError(
+            f"{source}: a secret is {2 * SECRET_BYTES} hex digits or more; make one with: openssl rand -hex 32"
+        )
     return secret
 
 

@@ -42,9 +42,15 @@ class Addresses:
     base: str = "../m/"  # in front of every name; "../m/" is below the session's own path
 
 
+def renditions_of(package: Package) -> tuple[Rendition, ...]:
+    """Gives all renditions, pictures first."""
+    pictures: tuple[Rendition, ...] = package.video
+    return (*pictures, package.audio)
+
+
 def rendition_of(package: Package, rendition_id: str) -> Rendition | None:
     """Gives the rendition of that id, or None."""
-    return next((found for found in (*package.video, package.audio) if found.id == rendition_id), None)
+    return next((found for found in renditions_of(package) if found.id == rendition_id), None)
 
 
 # ── Media Playlists ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -194,17 +200,17 @@ def bit_rates(story: Story, package: Package, rendition: Rendition) -> tuple[int
         size, duration = sum(s.size for s in segments), sum(s.duration for s in segments)
         average = max(average, -(-size * 8 * scale // duration))
         for index in range(len(segments)):
-            for size, duration in _runs(story, package, rendition, name, index, high):
+            for size, duration in _runs(story, package, rendition, (name, index), high):
                 if duration >= low:
                     peak = max(peak, -(-size * 8 * scale // duration))
     return max(peak, average), average
 
 
 def _runs(
-    story: Story, package: Package, rendition: Rendition, scene: str, index: int, most: int
+    story: Story, package: Package, rendition: Rendition, start: tuple[str, int], most: int
 ) -> Iterator[tuple[int, int]]:
-    """Gives size and duration of every run that begins at a segment and lasts no longer than `most`."""
-    todo = [(scene, index, 0, 0)]
+    """Gives size and duration of every run that begins at a segment (scene, number) and lasts no longer than `most`."""
+    todo = [(*start, 0, 0)]
     while todo:
         name, number, size, duration = todo.pop()
         segments = package.scenes[name].renditions[rendition.id].segments
@@ -215,4 +221,3 @@ def _runs(
         if duration <= most:
             yield size, duration
             todo.append((name, number + 1, size, duration))
-

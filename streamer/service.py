@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field, replace
 
 import msgspec
@@ -15,15 +15,15 @@ from streamer.config import Settings
 from streamer.errors import Conflict, MalformedRequest, NotAllowed, NotFound, SessionGone, TooMany
 from streamer.identity import Identity, Ticket
 from streamer.media.names import Namer
-from streamer.playlists import Addresses, Rendered, rendition_of
+from streamer.playlists import Addresses, rendition_of
 from streamer.session.choosing import Answer, answered
 from streamer.session.cues import Cue, Told, cues_since, next_cue_ms
 from streamer.session.events import Register, SessionRecord
 from streamer.session.pacing import Edge, Policy, advanced, after_a_stop, due, next_change_ms, playhead, with_sign
 from streamer.session.timeline import Timeline, follow, start_timeline
 from streamer.shelf import Edition, Shelf
+from streamer.spelled import Spelled
 from streamer.store.base import Store, Stored
-from streamer.story.model import Value
 from streamer.story.profile import checked_profile
 from streamer.units import TICKS_PER_SECOND, Ticks, decimal_seconds
 
@@ -31,11 +31,8 @@ log = structlog.get_logger("branchline.sessions")
 
 RESERVE_SEGMENTS = 3  # published ahead of a write, so that not every poll writes
 MAX_SAVES = 8  # tries of one compare-and-swap before the request is given up
-MAX_PATHS = 2048  # paths kept spelled, shared by all viewers on them
 
 KEEP_ALIVE_MS = 15_000
-
-PathKey = tuple[str, str, tuple[tuple[str, Value], ...], tuple[tuple[int, str, str], ...]]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -78,9 +75,8 @@ class Sessions:
         self._settings = settings
         self._policy: Policy = settings.policy()
         self._live: OrderedDict[str, Live] = OrderedDict()
-        self._rendered: OrderedDict[tuple[PathKey, str], Rendered] = OrderedDict()
+        self._spelled = Spelled(Addresses(namer=Namer(identity.media_key), base=settings.media.base or "../m/"))
         self._closing = False
-        self.addresses = Addresses(namer=Namer(identity.media_key), base=settings.media.base or "../m/")
 
     # ── opening ──────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -108,9 +104,7 @@ class Sessions:
         )
         expires_ms = self._expiry_ms(now_ms // 1000)
         if kept_back:
-            record = SessionRecord(
-                story=story, revision=edition.package.revision, created_ms=now_ms, profile=values
-            )
+            record = SessionRecord(story=story, revision=edition.package.revision, created_ms=now_ms, profile=values)
             await self._store.create(session_id, record, expires_ms)
         token = self._identity.control_token(session_id)
         return Opened(id=session_id, token=token, expires_ms=expires_ms, edition=edition)
@@ -129,11 +123,15 @@ class Sessions:
         edition = await self._shelf.edition(ticket.story, ticket.revision)
         live = self._live.get(session_id)
         if live is not None:
-            return len(self._text(live, rendition_id, max(live.edge.published, self._policy.first_segments)))
+            return len(
+                self._spelled.text(live.timeline, rendition_id, max(live.edge.published, self._policy.first_segments))
+            )
         stored = await self._store.load(session_id)
         record = stored.record if stored is not None else _fresh(ticket)
         live = self._derived(session_id, edition, record, stored)
-        return len(self._text(live, rendition_id, max(live.edge.published, self._policy.first_segments)))
+        return len(
+            self._spelled.text(live.timeline, rendition_id, max(live.edge.published, self._policy.first_segments))
+        )
 
     async def media_playlist(self, session_id: str, rendition_id: str, segments: int | None) -> bytes:
         """Gives a Media Playlist; with `segments`, holds the answer until so many are listed, or for a while.
@@ -152,7 +150,7 @@ class Sessions:
             if segments > live.edge.published + 2:
                 raise MalformedRequest("_HLS_msn", f"segment {segments - 1} lies too far ahead")
             await self._hold(live, segments)
-        return self._text(live, rendition_id, live.edge.published)
+        return self._spelled.text(live.timeline, rendition_id, live.edge.published)
 
     async def segment_requested(self, session_id: str, offset: Ticks, number: int) -> None:
         """Notes that a player fetches a segment below the session's path: the best sign of where it is."""
@@ -195,7 +193,7 @@ class Sessions:
         cues = self._cues(live, Told())
         return {"position": decimal_seconds(self._play(live), 3), **{cue.kind: cue.data for cue in cues}}
 
-    async def cues(self, session_id: str) -> AsyncIterator[Cue | None]:
+    async def cues(self, session_id: str) -> AsyncGenerator[Cue | None, None]:
         """Tells what happens as it happens: first how things stand, then each change. None: nothing for a while.
 
         Raises:
@@ -237,6 +235,11 @@ class Sessions:
             _wake(live)
             if live.register.sign_ms > live.written_ms:
                 await self._store.advance(live.id, live.reserved, live.register)
+
+    @property
+    def addresses(self) -> Addresses:
+        """Gives how media are named in playlists."""
+        return self._spelled.addresses
 
     @property
     def count(self) -> int:
@@ -336,7 +339,7 @@ class Sessions:
 
     async def _move_edge(self, live: Live) -> None:
         now_ms = self._clock.now_ms()
-        edge = advanced(live.timeline, live.edge, live.register, self._play(live), now_ms, self._policy)
+        edge = advanced(live.timeline, live.edge, live.register, self._play(live), now_ms=now_ms, policy=self._policy)
         writes_ms = self._settings.sessions.register_seconds * 1000
         if edge.published > live.reserved:
             async with live.lock:
@@ -363,7 +366,7 @@ class Sessions:
             raise Conflict("the stored session contradicts what was published")
         for commit in record.commits[len(timeline.commits) :]:
             grown = follow(timeline, commit)
-            self._carry(live, timeline, grown)
+            self._spelled.carry(timeline, grown)
             timeline = grown
         live.record, live.version, live.timeline = record, version, timeline
         _wake(live)
@@ -426,39 +429,6 @@ class Sessions:
             "committed": commit is not None,
             "closes_in_ms": closes_in * 1000 // TICKS_PER_SECOND,
         }
-
-    # ── spelled playlists, shared by all viewers on the same path ────────────────────────────────────────────────
-
-    def _text(self, live: Live, rendition_id: str, edge: int) -> bytes:
-        key = (_path_key(live.edition, live.record, live.timeline), rendition_id)
-        rendered = self._rendered.get(key)
-        if rendered is None:
-            rendition = rendition_of(live.edition.package, rendition_id)
-            if rendition is None:
-                raise NotFound(f"there is no rendition {rendition_id!r}", rendition=rendition_id)
-            rendered = Rendered(live.timeline, rendition, self.addresses)
-            self._keep(key, rendered)
-        else:
-            self._rendered.move_to_end(key)
-        return rendered.text(edge)
-
-    def _carry(self, live: Live, before: Timeline, after: Timeline) -> None:
-        old, new = _path_key(live.edition, live.record, before), _path_key(live.edition, live.record, after)
-        package = live.edition.package
-        for rendition in (*package.video, package.audio):
-            rendered = self._rendered.get((old, rendition.id))
-            if rendered is not None and (new, rendition.id) not in self._rendered:
-                self._keep((new, rendition.id), rendered.following(after))
-
-    def _keep(self, key: tuple[PathKey, str], rendered: Rendered) -> None:
-        self._rendered[key] = rendered
-        while len(self._rendered) > MAX_PATHS:
-            self._rendered.popitem(last=False)
-
-
-def _path_key(edition: Edition, record: SessionRecord, timeline: Timeline) -> PathKey:
-    commits = tuple((commit.visit, commit.choice, commit.by) for commit in timeline.commits)
-    return (edition.story.id, edition.package.revision, tuple(sorted(record.profile.items())), commits)
 
 
 def _fresh(ticket: Ticket) -> SessionRecord:

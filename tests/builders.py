@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from itertools import pairwise
 
 import msgspec
 
@@ -28,7 +29,7 @@ FRAME = 3600  # of 25 frames a second, in units of 1/90,000 s
 ADDRESSES = Addresses(namer=Namer(b"key of the tests"))
 
 
-def seconds(value: str | int | float) -> Ticks:
+def seconds(value: str | float) -> Ticks:
     """Gives ticks of decimal seconds."""
     return seconds_to_ticks(Fraction(str(value)))
 
@@ -50,7 +51,7 @@ def story_text(lines: str) -> str:
             )
         else:
             scenes.append("    end: {id: " + name + "}")
-    start = lines.split()[0]
+    start = lines.split(maxsplit=1)[0]
     return f"story: 1\nid: test\ntitle: Test\nstart: {start}\nscenes:\n" + "\n".join(scenes) + "\n"
 
 
@@ -65,12 +66,10 @@ def clip(name: str, duration: Ticks) -> ClipIndex:
     cuts = [*range(0, frames, 50), frames]
     if len(cuts) > 2 and cuts[-1] - cuts[-2] < 12.5:
         del cuts[-2]
-    pictures = tuple(_segment((stop - start) * FRAME) for start, stop in zip(cuts, cuts[1:], strict=False))
+    pictures = tuple(_segment((stop - start) * FRAME) for start, stop in pairwise(cuts))
     total = -(-duration // AUDIO_FRAME_TICKS)
     grid = [round(Fraction(cut * 48000, 25 * AUDIO_FRAME_SAMPLES)) for cut in cuts[:-1]] + [total]
-    sounds = tuple(
-        _segment((stop - start) * AUDIO_FRAME_SAMPLES) for start, stop in zip(grid, grid[1:], strict=False)
-    )
+    sounds = tuple(_segment((stop - start) * AUDIO_FRAME_SAMPLES) for start, stop in pairwise(grid))
     fits = duration % AUDIO_FRAME_TICKS == 0
     short = None if fits else _segment(sounds[-1].duration - AUDIO_FRAME_SAMPLES)
     video = RenditionIndex(timescale=90_000, segments=pictures)
@@ -90,7 +89,13 @@ def package(story: Story, text: str, lengths: dict[str, Ticks]) -> Package:
     """Gives a package of the story with made-up media."""
     videos = tuple(
         VideoRendition(
-            id=name, codecs="avc1.64001f", timescale=90_000, init=name[-1] * 24, width=width, height=height, frame_rate=(25, 1)
+            id=name,
+            codecs="avc1.64001f",
+            timescale=90_000,
+            init=name[-1] * 24,
+            width=width,
+            height=height,
+            frame_rate=(25, 1),
         )
         for name, width, height in (("v0", 640, 360), ("v1", 1280, 720))
     )

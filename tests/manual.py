@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from streamer.config import Settings
@@ -43,7 +43,7 @@ def publish(root: Path, lines: str, text: str | None = None) -> None:
 
 @asynccontextmanager
 async def serving(root: Path, clock: ManualClock, settings: Settings | None = None) -> AsyncIterator[Sessions]:
-    """Runs the service on a folder; what it stored stays for the next run, as after a crash: nothing is written at the end."""
+    """Runs the service on a folder; it ends as in a crash, and what it stored is there for the next run."""
     store = await SqliteStore.open(root / "state" / "sessions.sqlite")
     try:
         yield Sessions(

@@ -208,7 +208,7 @@ async def test_segments_of_another_path_say_nothing_of_this_one(root: Path) -> N
         player = Player(sessions, clock, (await sessions.open("test", {}, trusted=False)).id)
         await player.poll()
 
-        from streamer.units import Ticks  # noqa: PLC0415 - of this test alone
+        from streamer.units import Ticks
 
         await sessions.segment_requested(player.session, Ticks(12345), 0)
         clock.forward(3)

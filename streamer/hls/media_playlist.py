@@ -50,9 +50,9 @@ class MediaPlaylist:
 
 def write(playlist: MediaPlaylist) -> bytes:
     """Spells a whole playlist."""
-    return b"".join((write_head(playlist.target_duration, playlist.map_uri), *map(write_segment, playlist.segments))) + (
-        ENDLIST if playlist.ended else b""
-    )
+    return b"".join(
+        (write_head(playlist.target_duration, playlist.map_uri), *map(write_segment, playlist.segments))
+    ) + (ENDLIST if playlist.ended else b"")
 
 
 ENDLIST = b"#EXT-X-ENDLIST\n"

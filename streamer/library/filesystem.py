@@ -1,11 +1,11 @@
 """Packaged stories and media in a folder: what is named by its content never changes, and nothing half-made is seen.
 
-    clips/<clip id>/index.json, <rendition>-<number>.m4s, <rendition>-<number>-short.m4s
-    init/<init id>.mp4
-    encoded/<key of the inputs>.json    which clip an input was encoded to
-    hashes/<key of the path>.json       digests of source files
-    stories/<story id>/<revision>.json, current
-    .work/                              of the packaging run that holds .lock; emptied by the next
+clips/<clip id>/index.json, <rendition>-<number>.m4s, <rendition>-<number>-short.m4s
+init/<init id>.mp4
+encoded/<key of the inputs>.json    which clip an input was encoded to
+hashes/<key of the path>.json       digests of source files
+stories/<story id>/<revision>.json, current
+.work/                              of the packaging run that holds .lock; emptied by the next
 """
 
 from __future__ import annotations

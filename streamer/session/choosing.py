@@ -60,5 +60,10 @@ def _check_open(record: SessionRecord, timeline: Timeline, answer: Answer) -> No
         if commit.visit == answer.visit:
             raise TooLate(
                 f"decision {answer.decision!r} is committed",
-                committed={"visit": commit.visit, "decision": commit.decision, "choice": commit.choice, "by": commit.by},
+                committed={
+                    "visit": commit.visit,
+                    "decision": commit.decision,
+                    "choice": commit.choice,
+                    "by": commit.by,
+                },
             )

@@ -33,7 +33,9 @@ class Told:
     ended: bool = False
 
 
-def cues_since(timeline: Timeline, events: tuple[Event, ...], told: Told, play: Ticks, *, running: bool) -> Iterator[Cue]:
+def cues_since(
+    timeline: Timeline, events: tuple[Event, ...], told: Told, play: Ticks, *, running: bool
+) -> Iterator[Cue]:
     """Gives what a listener has not been told yet, in order; one who was told nothing hears how things stand.
 
     Args:
@@ -99,7 +101,12 @@ def _closes_in(placed: Placed, play: Ticks) -> int:
 
 
 def _scene(visit: Visit) -> dict[str, object]:
-    return {"visit": visit.number, "scene": visit.scene.id, "start": decimal_seconds(visit.start, 3), "end": visit.scene.end}
+    return {
+        "visit": visit.number,
+        "scene": visit.scene.id,
+        "start": decimal_seconds(visit.start, 3),
+        "end": visit.scene.end,
+    }
 
 
 def _decision(story: Story, visit: Visit, placed: Placed, told: Told, play: Ticks) -> dict[str, object]:

@@ -76,7 +76,7 @@ def after_a_stop(register: Register, now_ms: int, policy: Policy) -> Register:
     return Register(position=Ticks(position), since_ms=now_ms, sign_ms=now_ms, requested=register.requested)
 
 
-def advanced(timeline: Timeline, edge: Edge, register: Register, play: Ticks, now_ms: int, policy: Policy) -> Edge:
+def advanced(timeline: Timeline, edge: Edge, register: Register, play: Ticks, *, now_ms: int, policy: Policy) -> Edge:
     """Gives the edge as it may be published now; never less than it was."""
     begins = now_ms - edge.since_ms >= policy.step_ms
     base, since_ms = (edge.published, now_ms) if begins else (edge.base, edge.since_ms)
@@ -91,7 +91,9 @@ def advanced(timeline: Timeline, edge: Edge, register: Register, play: Ticks, no
     return Edge(published=published, base=base, since_ms=since_ms)
 
 
-def due(timeline: Timeline, events: tuple[Event, ...], register: Register, play: Ticks, policy: Policy) -> Committed | None:
+def due(
+    timeline: Timeline, events: tuple[Event, ...], register: Register, play: Ticks, policy: Policy
+) -> Committed | None:
     """Gives the commit that is due by now: the last answer, else the default, at the lock."""
     placed = timeline.open
     if placed is None or play < placed.closes:

@@ -154,7 +154,7 @@ def follow(timeline: Timeline, commit: Committed) -> Timeline:
         ValueError: the commit is not of the decision that the path waits for.
     """
     last, placed = timeline.last, timeline.open
-    choice = placed and placed.decision.choice(commit.choice)
+    choice = placed.decision.choice(commit.choice) if placed is not None else None
     if placed is None or choice is None or (commit.visit, commit.decision) != (last.number, placed.decision.id):
         raise ValueError(f"{commit} does not answer visit {last.number} of scene {last.scene.id!r}")
     story = timeline.stage.story
@@ -173,7 +173,7 @@ def fold(on: Stage, profile: Mapping[str, Value], commits: tuple[Committed, ...]
     return timeline
 
 
-def _chained(
+def _chained(  # noqa: PLR0917 - one step of the fold; a bundle would only be taken apart again
     on: Stage,
     visits: tuple[Visit, ...],
     memory: Memory,

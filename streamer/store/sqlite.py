@@ -55,9 +55,7 @@ class SqliteStore:
             row = await cursor.fetchone()
         if row is None:
             return None
-        return Stored(
-            record=_record.decode(row[0]), version=row[1], register=_register.decode(row[2]), reserved=row[3]
-        )
+        return Stored(record=_record.decode(row[0]), version=row[1], register=_register.decode(row[2]), reserved=row[3])
 
     async def create(self, session_id: str, record: SessionRecord, expires_ms: int) -> Stored:
         """Stores a new session; gives the one that is there already if another was first."""
@@ -66,7 +64,7 @@ class SqliteStore:
             (session_id, _encode(record), _encode(Register()), expires_ms),
         )
         stored = await self.load(session_id)
-        assert stored is not None  # noqa: S101 - it was inserted one line above
+        assert stored is not None
         return stored
 
     async def save(self, session_id: str, record: SessionRecord, version: int) -> bool:

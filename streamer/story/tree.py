@@ -100,7 +100,7 @@ class Tree:
             self.add(
                 path,
                 f"{text!r} is read as a truth value by some programs and as a text by others",
-                f"Write true or false, or \"{text}\" in quotes for the text",
+                f'Write true or false, or "{text}" in quotes for the text',
             )
             return text
         if _INT.match(text):

@@ -70,7 +70,6 @@ async def events(request: web.Request) -> web.StreamResponse:
     try:
         first = await anext(cues)  # an error is answered as one, before the stream begins
         async with sse_response(request, headers={"Access-Control-Allow-Origin": "*"}) as stream:
-            stream.ping_interval = 10
             if first is not None:
                 await stream.send(_text(first.data), event=first.kind)
             async for cue in cues:

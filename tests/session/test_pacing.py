@@ -31,7 +31,7 @@ def test_the_first_answer_lists_exactly_three_segments() -> None:
     timeline = start_timeline(staged(FORK), {})
 
     for policy in (SEEN, UNSEEN):
-        assert advanced(timeline, Edge(), Register(), Ticks(0), START_MS, policy).published == 3
+        assert advanced(timeline, Edge(), Register(), Ticks(0), now_ms=START_MS, policy=policy).published == 3
 
 
 def test_the_clock_starts_with_the_first_segment_request_where_requests_are_seen() -> None:
@@ -73,15 +73,15 @@ def test_the_edge_keeps_six_seconds_ahead() -> None:
     timeline = start_timeline(staged(FORK), {})
     edge = Edge(published=3)
 
-    assert advanced(timeline, edge, started(requested=3), seconds("1.9"), START_MS, SEEN).published == 3
-    assert advanced(timeline, edge, started(requested=3), seconds("2"), START_MS, SEEN).published == 4
+    assert advanced(timeline, edge, started(requested=3), seconds("1.9"), now_ms=START_MS, policy=SEEN).published == 3
+    assert advanced(timeline, edge, started(requested=3), seconds("2"), now_ms=START_MS, policy=SEEN).published == 4
 
 
 def test_the_edge_is_braked_three_segments_beyond_the_newest_request() -> None:
     timeline = start_timeline(staged("long 60 -> last\nlast 8 ."), {})
 
-    seen = advanced(timeline, Edge(published=3), started(requested=1), seconds(30), START_MS, SEEN)
-    unseen = advanced(timeline, Edge(published=3), started(), seconds(30), START_MS, UNSEEN)
+    seen = advanced(timeline, Edge(published=3), started(requested=1), seconds(30), now_ms=START_MS, policy=SEEN)
+    unseen = advanced(timeline, Edge(published=3), started(), seconds(30), now_ms=START_MS, policy=UNSEEN)
 
     assert seen.published == 4
     assert unseen.published == 6
@@ -89,10 +89,10 @@ def test_the_edge_is_braked_three_segments_beyond_the_newest_request() -> None:
 
 def test_polls_side_by_side_share_one_step_of_three() -> None:
     timeline = start_timeline(staged("long 60 -> last\nlast 8 ."), {})
-    first = advanced(timeline, Edge(published=3), started(), seconds(30), START_MS, UNSEEN)
+    first = advanced(timeline, Edge(published=3), started(), seconds(30), now_ms=START_MS, policy=UNSEEN)
 
-    second = advanced(timeline, first, started(), seconds(30), START_MS + 200, UNSEEN)
-    third = advanced(timeline, second, started(), seconds(30), START_MS + 1_200, UNSEEN)
+    second = advanced(timeline, first, started(), seconds(30), now_ms=START_MS + 200, policy=UNSEEN)
+    third = advanced(timeline, second, started(), seconds(30), now_ms=START_MS + 1_200, policy=UNSEEN)
 
     assert (first.published, second.published, third.published) == (6, 6, 9)
 
@@ -100,7 +100,7 @@ def test_polls_side_by_side_share_one_step_of_three() -> None:
 def test_nothing_past_the_join_is_listed_before_the_lock() -> None:
     timeline = start_timeline(staged(FORK), {})
 
-    edge = advanced(timeline, Edge(published=6), started(requested=7), seconds(100), START_MS, SEEN)
+    edge = advanced(timeline, Edge(published=6), started(requested=7), seconds(100), now_ms=START_MS, policy=SEEN)
 
     assert edge.published == timeline.settled == 7
 
@@ -127,7 +127,8 @@ def test_a_default_waits_until_the_viewer_has_come_near_the_join() -> None:
 def test_the_last_answer_is_committed_at_the_lock_and_not_before() -> None:
     timeline = start_timeline(staged(FORK), {})
     answers = tuple(
-        Answered(visit=1, decision="after-fork", choice=choice, answer_id=choice, at=seconds(5)) for choice in ("left", "right")
+        Answered(visit=1, decision="after-fork", choice=choice, answer_id=choice, at=seconds(5))
+        for choice in ("left", "right")
     )
 
     assert due(timeline, answers, started(requested=7), seconds(8), SEEN) is None

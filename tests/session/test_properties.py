@@ -44,7 +44,7 @@ class Viewer:
 
     def __init__(self, lines: str, policy: Policy, seed: int) -> None:
         self.policy = policy
-        self.random = random.Random(seed)  # noqa: S311 - a walk, not a secret
+        self.random = random.Random(seed)
         self.timeline: Timeline = start_timeline(staged(lines), {})
         self.record = SessionRecord(story="test", revision="r", created_ms=0, profile={})
         self.register, self.edge, self.now_ms = Register(), Edge(), 1_000_000
@@ -56,7 +56,7 @@ class Viewer:
         self._settle()
         before = self.edge.published
         play = playhead(self.register, self.now_ms, self.policy)
-        self.edge = advanced(self.timeline, self.edge, self.register, play, self.now_ms, self.policy)
+        self.edge = advanced(self.timeline, self.edge, self.register, play, now_ms=self.now_ms, policy=self.policy)
         assert before <= self.edge.published <= before + 3
         for name in RENDITIONS:
             self.publish(name)
@@ -71,7 +71,9 @@ class Viewer:
         assert "#EXT-X-ENDLIST" not in earlier or lines == earlier
         read = read_media(text)
         assert len(read.uris) == self.edge.published
-        assert all(round_half_up(round(duration * 100_000), 100_000) <= read.target_duration for duration in read.durations)
+        assert all(
+            round_half_up(round(duration * 100_000), 100_000) <= read.target_duration for duration in read.durations
+        )
         assert len(set(read.uris)) == len(read.uris)
         assert len(set(read.ranges)) == len(read.ranges)
         self.published[name] = lines
@@ -110,7 +112,9 @@ class Viewer:
 
 @settings(max_examples=40, deadline=None)
 @given(stories(), st.sampled_from(POLICIES), st.integers(0, 2**32))
-def test_nothing_published_ever_changes_whatever_the_story_and_the_viewer(lines: str, policy: Policy, seed: int) -> None:
+def test_nothing_published_ever_changes_whatever_the_story_and_the_viewer(
+    lines: str, policy: Policy, seed: int
+) -> None:
     viewer = Viewer(lines, policy, seed)
     for _ in range(90):
         viewer.now_ms += viewer.random.choice((100, 500, 1000, 2000, 2000, 9000))
@@ -143,5 +147,7 @@ def test_an_attentive_viewer_always_has_media_ahead_and_never_sees_the_list_stan
         changed_ms = viewer.now_ms if viewer.edge.published > before else changed_ms
         # 1.5 Target Durations, a poll, and the start: the first three are listed before the clock runs.
         assert viewer.now_ms - changed_ms <= 3000 + 500
-        ahead = viewer.timeline.end_of(viewer.edge.published - 1) - playhead(viewer.register, viewer.now_ms, viewer.policy)
+        ahead = viewer.timeline.end_of(viewer.edge.published - 1) - playhead(
+            viewer.register, viewer.now_ms, viewer.policy
+        )
         assert ahead >= seconds("3.25")  # 6 s less a merged tail of 2.48 s and one poll

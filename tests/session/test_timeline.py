@@ -75,7 +75,9 @@ def test_an_ending_that_every_answer_leads_to_keeps_its_last_segment_for_the_loc
 
 def test_a_scene_listed_early_stops_before_its_own_decision() -> None:
     decision = ALIKE[ALIKE.index("    decision:") : ALIKE.index("  hall:")].replace("id: take", "id: again")
-    text = ALIKE.replace("  hall: {media: {src: hall}, next", "  hall:\n    media: {src: hall}\n" + decision + "    next")
+    text = ALIKE.replace(
+        "  hall: {media: {src: hall}, next", "  hall:\n    media: {src: hall}\n" + decision + "    next"
+    )
     text = text.replace("shut}]}", "shut}]")
     timeline = start_timeline(staged_text(text, {**LENGTHS, "hall": seconds("12.52")}), {})
 

@@ -1,0 +1,60 @@
+"""Playlists spelled already, shared by all viewers at the same place of the same path."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+from streamer.errors import NotFound
+from streamer.playlists import Addresses, Rendered, rendition_of, renditions_of
+from streamer.session.timeline import Timeline
+from streamer.story.model import Value
+
+MAX_PATHS = 2048  # of one rendition each; a path of an hour takes some 300 KB
+
+# What a playlist's bytes follow from, besides the edge: story and revision, commits, profile; and the rendition.
+Key = tuple[str, str, tuple[tuple[int, str, str], ...], tuple[tuple[str, Value], ...], str]
+
+
+class Spelled:
+    """A bounded cache of rendered playlists by path and rendition."""
+
+    def __init__(self, addresses: Addresses) -> None:
+        self.addresses = addresses
+        self._rendered: OrderedDict[Key, Rendered] = OrderedDict()
+
+    def text(self, timeline: Timeline, rendition_id: str, edge: int) -> bytes:
+        """Gives the Media Playlist of a path with its first `edge` segments.
+
+        Raises:
+            NotFound: there is no such rendition.
+        """
+        key = _key(timeline, rendition_id)
+        rendered = self._rendered.get(key)
+        if rendered is not None:
+            self._rendered.move_to_end(key)
+            return rendered.text(edge)
+        rendition = rendition_of(timeline.stage.package, rendition_id)
+        if rendition is None:
+            raise NotFound(f"there is no rendition {rendition_id!r}", rendition=rendition_id)
+        return self._kept(key, Rendered(timeline, rendition, self.addresses)).text(edge)
+
+    def carry(self, before: Timeline, after: Timeline) -> None:
+        """Takes what is spelled of a path over to the path that goes on from it."""
+        for rendition in renditions_of(before.stage.package):
+            rendered = self._rendered.get(_key(before, rendition.id))
+            key = _key(after, rendition.id)
+            if rendered is not None and key not in self._rendered:
+                self._kept(key, rendered.following(after))
+
+    def _kept(self, key: Key, rendered: Rendered) -> Rendered:
+        self._rendered[key] = rendered
+        while len(self._rendered) > MAX_PATHS:
+            self._rendered.popitem(last=False)
+        return rendered
+
+
+def _key(timeline: Timeline, rendition_id: str) -> Key:
+    package = timeline.stage.package
+    commits = tuple((commit.visit, commit.choice, commit.by) for commit in timeline.commits)
+    profile = tuple(sorted(timeline.memory.profile.items()))
+    return (package.story_id, package.revision, commits, profile, rendition_id)

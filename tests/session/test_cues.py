@@ -1,0 +1,94 @@
+"""What a page is told, and when."""
+
+from __future__ import annotations
+
+from streamer.session.cues import Cue, Told, cues_since, next_cue_ms
+from streamer.session.events import Answered, Committed, Event
+from streamer.session.timeline import Timeline, follow, start_timeline
+from streamer.units import Ticks
+from tests.builders import seconds, staged
+
+FORK = "fork 12.52 -> left | right\nleft 7.36 -> fork\nright 8 ."
+
+
+def timeline() -> Timeline:
+    return start_timeline(staged(FORK), {})
+
+
+def right() -> Committed:
+    return Committed(visit=1, decision="after-fork", choice="right", by="viewer", at=Ticks(0))
+
+
+def said(choice: str) -> Answered:
+    return Answered(visit=1, decision="after-fork", choice=choice, answer_id=choice, at=Ticks(0))
+
+
+def tell(
+    path: Timeline, at: str, told: Told, events: tuple[Event, ...] = (), *, running: bool = True
+) -> tuple[list[Cue], Told]:
+    cues = list(cues_since(path, events, told, seconds(at), running=running))
+    return cues, cues[-1].told if cues else told
+
+
+def kinds(cues: list[Cue]) -> list[str]:
+    return [cue.kind for cue in cues]
+
+
+def test_a_viewing_is_told_in_order() -> None:
+    start, told = tell(timeline(), "0", Told())
+    window, told = tell(timeline(), "4", told)
+    nothing, told = tell(timeline(), "5", told)
+    path = follow(timeline(), right())
+    lock, told = tell(path, "8.6", told, (said("right"), right()))
+    scene, told = tell(path, "13", told, (said("right"), right()))
+    end, told = tell(path, "20.52", told, (said("right"), right()))
+    after, told = tell(path, "21", told, (said("right"), right()))
+
+    assert [kinds(cues) for cues in (start, window, nothing, lock, scene, end, after)] == [
+        ["scene"], ["decision"], [], ["committed"], ["scene"], ["ended"], [],
+    ]  # fmt: skip
+    assert window[0].data["closes_in_ms"] == 4520
+    assert window[0].data["window_ms"] == 5000
+    assert lock[0].data == {"visit": 1, "decision": "after-fork", "choice": "right", "by": "viewer"}
+    assert end[0].data == {"ending": "right", "visit": 2}
+
+
+def test_who_comes_late_hears_how_things_stand() -> None:
+    cues, _ = tell(timeline(), "6", Told(), (said("right"),), running=False)
+    path = follow(timeline(), right())
+    later, _ = tell(path, "13", Told(), (right(),))
+
+    assert kinds(cues) == ["scene", "decision"]
+    assert (cues[1].data["choice"], cues[1].data["running"]) == ("right", False)
+    assert kinds(later) == ["scene"]
+
+
+def test_an_answer_given_elsewhere_is_told_and_so_is_a_change_of_mind() -> None:
+    _, told = tell(timeline(), "4", Told())
+    first, told = tell(timeline(), "5", told, (said("left"),))
+    second, told = tell(timeline(), "6", told, (said("left"), said("right")))
+
+    assert (first[0].kind, first[0].data["choice"]) == ("answered", "left")
+    assert second[0].data["choice"] == "right"
+
+
+def test_a_clock_that_stops_is_told() -> None:
+    _, told = tell(timeline(), "4", Told())
+    stopped, told = tell(timeline(), "5", told, running=False)
+    again, told = tell(timeline(), "5", told, running=False)
+    runs, _ = tell(timeline(), "5", told)
+
+    assert stopped[0].data == {"running": False, "closes_in_ms": 3520}
+    assert again == []
+    assert runs[0].data["running"] is True
+
+
+def test_the_next_cue_of_the_clock_is_known() -> None:
+    path = follow(timeline(), right())
+
+    assert next_cue_ms(timeline(), Told(visit=1), seconds(3)) == 520
+    assert next_cue_ms(timeline(), Told(visit=1), seconds(4)) == 4520
+    assert next_cue_ms(timeline(), Told(visit=1), seconds(9)) is None
+    assert next_cue_ms(path, Told(visit=1), seconds(9)) == 3520
+    assert next_cue_ms(path, Told(visit=2), seconds(13)) == 7520
+    assert next_cue_ms(path, Told(visit=2, ended=True), seconds(13)) is None

@@ -1,0 +1,98 @@
+"""What every store does."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from streamer.session.events import Committed, Register, SessionRecord
+from streamer.store.base import Store
+from streamer.store.sqlite import SqliteStore
+from streamer.units import Ticks
+
+RECORD = SessionRecord(story="s", revision="r", created_ms=1, profile={"a": True, "b": 1, "c": 1.5, "d": "x"})
+
+
+@pytest.fixture(params=["sqlite"])
+async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
+    assert request.param == "sqlite"
+    found = await SqliteStore.open(tmp_path / "sessions.sqlite")
+    yield found
+    await found.close()
+
+
+def with_commit(choice: str) -> SessionRecord:
+    commit = Committed(visit=1, decision="d", choice=choice, by="viewer", at=Ticks(5))
+    return msgspec.structs.replace(RECORD, events=(commit,))
+
+
+async def test_a_session_comes_back_as_it_was_stored(store: Store) -> None:
+    assert await store.load("a") is None
+
+    await store.create("a", RECORD, 100)
+
+    found = await store.load("a")
+    assert found is not None
+    assert (found.record, found.version, found.register, found.reserved) == (RECORD, 1, Register(), 0)
+
+
+async def test_who_creates_second_gets_what_the_first_stored(store: Store) -> None:
+    await store.create("a", RECORD, 100)
+    await store.save("a", with_commit("x"), 1)
+
+    found = await store.create("a", RECORD, 100)
+
+    assert found.record == with_commit("x")
+
+
+async def test_of_two_saves_of_one_version_one_wins(store: Store) -> None:
+    await store.create("a", RECORD, 100)
+
+    won = await asyncio.gather(*(store.save("a", with_commit(str(n)), 1) for n in range(8)))
+
+    assert sorted(won) == [False] * 7 + [True]
+    found = await store.load("a")
+    assert found is not None
+    assert found.version == 2
+    assert found.record == with_commit(str(won.index(True)))
+    assert not await store.save("missing", RECORD, 1)
+
+
+async def test_reservation_and_register_only_rise(store: Store) -> None:
+    await store.create("a", RECORD, 100)
+    newer, older = Register(position=Ticks(7), sign_ms=20, requested=4), Register(sign_ms=10)
+
+    await store.advance("a", 6, newer)
+    await store.advance("a", 3, older)
+
+    found = await store.load("a")
+    assert found is not None
+    assert (found.reserved, found.register) == (6, newer)
+    assert found.version == 1
+
+
+async def test_expired_sessions_are_forgotten(store: Store) -> None:
+    await store.create("old", RECORD, 100)
+    await store.create("new", RECORD, 300)
+
+    assert await store.forget(200) == 1
+    assert await store.load("old") is None
+    assert await store.load("new") is not None
+
+
+async def test_what_was_saved_is_there_after_reopening(tmp_path: Path) -> None:
+    first = await SqliteStore.open(tmp_path / "s.sqlite")
+    await first.create("a", RECORD, 100)
+    await first.save("a", with_commit("x"), 1)
+    second = await SqliteStore.open(tmp_path / "s.sqlite")
+
+    found = await second.load("a")
+
+    assert found is not None
+    assert found.record == with_commit("x")
+    await first.close()
+    await second.close()
