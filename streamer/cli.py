@@ -79,7 +79,9 @@ def package(
                 total=progress.total,
             )
 
-        made = asyncio.run(pipeline.package(loaded, story, text, Library(library), DEFAULT_LADDER, tools, tell))
+        made = asyncio.run(
+            pipeline.package(loaded, story, text, Library(library), DEFAULT_LADDER, tools, tell)
+        )
     out.print(f"{loaded.id}: revision {made.revision} in {library}; {len(made.scenes)} scenes", markup=False)
 
 

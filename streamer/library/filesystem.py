@@ -16,6 +16,7 @@ import hashlib
 import os
 import re
 import shutil
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -63,6 +64,7 @@ class Library:
     def __init__(self, root: Path) -> None:
         self.root = root
         self._clips: dict[str, ClipIndex] = {}
+        self._writer = threading.Lock()  # of this process's threads; other processes wait in writing()
 
     # Reading.
 
@@ -138,13 +140,9 @@ class Library:
         `on_wait` is called once when there is another run to wait for. What a killed run left is removed.
 
         Raises:
-            LibraryError: the folder cannot be made or written.
+            OSError: the folder cannot be made or written.
         """
-        try:
-            self.root.mkdir(parents=True, exist_ok=True)
-            lock = os.open(self.root / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        except OSError as error:
-            raise LibraryError(f"{self.root} cannot be written: {error.strerror}. Choose a folder of your own") from error
+        lock = await asyncio.to_thread(self._open_lock)
         try:
             has_waited = False
             while not _lock(lock):
@@ -153,9 +151,8 @@ class Library:
                     has_waited = True
                 await asyncio.sleep(_LOCK_POLL_SECONDS)
             work = self.root / ".work"
-            await asyncio.to_thread(shutil.rmtree, work, ignore_errors=True)
             try:
-                work.mkdir(exist_ok=True)
+                await asyncio.to_thread(_empty, work)
                 yield work
             finally:
                 shutil.rmtree(work, ignore_errors=True)
@@ -177,7 +174,8 @@ class Library:
 
     def remember_encoded(self, key: str, encoded: Encoded) -> None:
         """Notes what an input was encoded to."""
-        _replace(self._encoded_file(key), msgspec.json.encode(encoded))
+        with self._writer:
+            _replace(self._encoded_file(key), msgspec.json.encode(encoded))
 
     def source_hash(self, path: Path) -> str | None:
         """Gives the digest of a source file if it is known and the file has not changed since."""
@@ -190,28 +188,31 @@ class Library:
 
     def remember_source_hash(self, path: Path, known: SourceHash) -> None:
         """Notes the digest of a source file."""
-        _replace(self._hash_file(path), msgspec.json.encode(known))
+        with self._writer:
+            _replace(self._hash_file(path), msgspec.json.encode(known))
 
     def store_clip(self, folder: Path, index: ClipIndex) -> None:
         """Takes over a finished clip: the files in `folder` (within `writing()`'s), which is gone afterwards."""
-        _write(folder / "index.json", msgspec.json.encode(index))
+        write_durably(folder / "index.json", msgspec.json.encode(index))
         _sync_folder(folder)
         target = self._clip_folder(index.id)
-        target.parent.mkdir(exist_ok=True)
-        if target.exists():
-            if self._is_whole(index):
-                shutil.rmtree(folder)
-                return
-            target.rename(folder.with_name(folder.name + "-damaged"))
-        folder.rename(target)
-        _sync_folder(target.parent)
+        with self._writer:
+            target.parent.mkdir(exist_ok=True)
+            if target.exists():
+                if self._is_whole(index):
+                    shutil.rmtree(folder)
+                    return
+                target.rename(folder.with_name(folder.name + "-damaged"))
+            folder.rename(target)
+            _sync_folder(target.parent)
 
     def store_init(self, data: bytes) -> str:
         """Stores a Media Initialization Section and gives its id."""
         init_id = content_id(data)
         path = self._init_file(init_id)
-        if not path.exists() or path.read_bytes() != data:
-            _replace(path, data)
+        with self._writer:
+            if not path.exists() or path.read_bytes() != data:
+                _replace(path, data)
         return init_id
 
     def publish(self, package: Package) -> None:
@@ -223,8 +224,13 @@ class Library:
         if package.revision != revision_of(package):
             raise LibraryError(f"revision {package.revision} of story {package.story_id!r} is not that of its content")
         folder = self._story_folder(package.story_id)
-        _replace(folder / f"{package.revision}.json", msgspec.json.encode(package))
-        _replace(folder / "current", f"{package.revision}\n".encode())
+        with self._writer:
+            _replace(folder / f"{package.revision}.json", msgspec.json.encode(package))
+            _replace(folder / "current", f"{package.revision}\n".encode())
+
+    def _open_lock(self) -> int:
+        self.root.mkdir(parents=True, exist_ok=True)
+        return os.open(self.root / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
 
     def _is_whole(self, index: ClipIndex) -> bool:
         folder = self._clip_folder(index.id)
@@ -277,10 +283,6 @@ def revision_of(package: Package) -> str:
 
 def write_durably(path: Path, data: bytes) -> None:
     """Writes a new file and waits until the disk has it."""
-    _write(path, data)
-
-
-def _write(path: Path, data: bytes) -> None:
     with path.open("wb") as file:
         file.write(data)
         file.flush()
@@ -292,7 +294,7 @@ def _replace(path: Path, data: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     new = path.with_name(f".{path.name}.new")  # one name, so that a killed run leaves one file, written over next time
     try:
-        _write(new, data)
+        write_durably(new, data)
         new.replace(path)
     except OSError:
         with suppress(OSError):
@@ -307,6 +309,11 @@ def _sync_folder(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def _empty(folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(exist_ok=True)
 
 
 def _lock(handle: int) -> bool:

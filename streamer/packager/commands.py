@@ -8,9 +8,9 @@ from typing import Any
 
 import ffmpeg
 
-from streamer.media.index import AUDIO_SAMPLE_RATE
+from streamer.media.index import AUDIO_FRAME_SAMPLES, AUDIO_SAMPLE_RATE
 from streamer.media.ladder import AudioRung, Ladder, VideoRung
-from streamer.packager.plan import Rate, Span
+from streamer.packager.plan import POSTROLL_FRAMES, Rate, Span, sample_at
 from streamer.packager.probe import Source
 
 _FRAGMENT_MICROSECONDS = 4_000_000  # outside of scenes there are no key frames to cut fragments at
@@ -35,7 +35,7 @@ def decode(program: str, source: Source, ladder: Ladder, spans: Sequence[Span], 
         for number, rung in enumerate(ladder.video)
     ]
     if source.sound is not None:
-        outputs.append(_sound_output(given[str(source.sound)], ladder.audio, folder / "sound.pcm"))
+        outputs.append(_sound_output(given[str(source.sound)], ladder, spans, folder / "sound.pcm"))
     options = ("-hide_banner", "-v", "error", "-nostdin", "-nostats", "-max_error_rate", "0", "-progress", "pipe:1")
     return _argv(ffmpeg.merge_outputs(*outputs).global_args(*options), program)
 
@@ -52,7 +52,7 @@ def encode_sound(program: str, rung: AudioRung, target: Path) -> list[str]:
 def _picture_output(
     picture: Any, rung: VideoRung, source: Source, ladder: Ladder, spans: Sequence[Span], target: Path
 ) -> Any:
-    rate = Rate(numerator=ladder.frame_rate[0], denominator=ladder.frame_rate[1])
+    rate = rate_of(ladder)
     colours: dict[str, object] = {"out_color_matrix": "bt709", "out_range": "tv"}
     if not source.has_color_space:
         colours["in_color_matrix"] = "bt601" if source.height <= _SD_HEIGHT else "bt709"
@@ -88,10 +88,21 @@ def _picture_output(
         "movflags": "+frag_keyframe+empty_moov+default_base_moof",
         "frag_duration": _FRAGMENT_MICROSECONDS,
     }
-    ends = [span.end for span in spans if span.end is not None]
-    if len(ends) == len(spans):
-        options["frames:v"] = max(ends)
+    end = last_end(spans)
+    if end is not None:
+        options["frames:v"] = end
     return ffmpeg.output(scaled, str(target), format="mp4", **options)
+
+
+def rate_of(ladder: Ladder) -> Rate:
+    """Gives the frame rate of a ladder."""
+    return Rate(numerator=ladder.frame_rate[0], denominator=ladder.frame_rate[1])
+
+
+def last_end(spans: Sequence[Span]) -> int | None:
+    """Gives the frame at which the last of the spans ends; None: at the source's end."""
+    ends = [span.end for span in spans if span.end is not None]
+    return max(ends) if len(ends) == len(spans) else None
 
 
 def key_frames(spans: Sequence[Span], step: int) -> str:
@@ -106,11 +117,15 @@ def key_frames(spans: Sequence[Span], step: int) -> str:
     return "expr:" + "+".join(terms)
 
 
-def _sound_output(sound: Any, rung: AudioRung, target: Path) -> Any:
-    layout = "mono" if rung.channels == 1 else "stereo"
+def _sound_output(sound: Any, ladder: Ladder, spans: Sequence[Span], target: Path) -> Any:
+    layout = "mono" if ladder.audio.channels == 1 else "stereo"
     filtered = sound.filter("aresample", AUDIO_SAMPLE_RATE, **{"async": 1, "first_pts": 0}).filter(
         "aformat", sample_fmts="s16", sample_rates=AUDIO_SAMPLE_RATE, channel_layouts=layout
     )
+    end = last_end(spans)
+    if end is not None:
+        beyond = (1 + POSTROLL_FRAMES) * AUDIO_FRAME_SAMPLES
+        filtered = filtered.filter("atrim", end_sample=sample_at(end, rate_of(ladder)) + beyond)
     return ffmpeg.output(filtered, str(target), format="s16le", acodec="pcm_s16le")
 
 

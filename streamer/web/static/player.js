@@ -2,9 +2,14 @@
 
 /** @typedef {{height: number, bitrate: number}} Level */
 
-/** hls.js's own settings are right for a list that grows, all but one: without parts, low-latency mode polls slower. */
-const HLS_SETTINGS = { lowLatencyMode: false };
+/**
+ * hls.js's own settings are right for a list that grows, all but these: without parts, low-latency mode reacts later;
+ * and of decisions the page hears by events, not by EXT-X-DATERANGE.
+ */
+const HLS_SETTINGS = { lowLatencyMode: false, enableDateRangeMetadataCues: false };
 const GONE = [404, 410];
+const AGAIN_MS = 1000;
+const LOST_MS = 15000; // a server that starts anew, or a tunnel, is back within this
 
 export class Player {
   /**
@@ -22,6 +27,8 @@ export class Player {
     this.hls = null;
     this.address = "";
     this.recovered = false;
+    this.lostSince = 0;
+    this.retrying = 0;
     video.addEventListener("play", () => this.resumeLoading());
     video.addEventListener("pause", () => this.stopLoading());
     video.addEventListener("error", () => {
@@ -38,6 +45,7 @@ export class Player {
     this.unload();
     this.address = address;
     this.recovered = false;
+    this.lostSince = 0;
     const Hls = /** @type {any} */ (window).Hls;
     if (Hls?.isSupported()) {
       this.hls = new Hls({ ...HLS_SETTINGS, startPosition: from });
@@ -58,6 +66,7 @@ export class Player {
   }
 
   unload() {
+    clearTimeout(this.retrying);
     this.address = "";
     if (this.hls) {
       this.hls.destroy();
@@ -128,9 +137,26 @@ export class Player {
 
   // ── inside ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
+  // hls.js gives up within a second or two where connections are refused at once; the picture may still have more
+  // than that in hand.
+  /** @returns {boolean} whether it is tried again */
+  persists() {
+    const now = performance.now();
+    if (!this.lostSince) this.lostSince = now;
+    if (now - this.lostSince > LOST_MS) return false;
+    clearTimeout(this.retrying);
+    this.retrying = window.setTimeout(() => {
+      if (!this.hls || this.video.paused) return; // resumed by play
+      if (this.hls.levels?.length) this.hls.startLoad(this.video.currentTime, true);
+      else this.hls.loadSource(this.address);
+    }, AGAIN_MS);
+    return true;
+  }
+
   /** @param {any} Hls */
   follow(Hls) {
     const { Events, ErrorTypes } = Hls;
+    for (const name of ["LEVEL_LOADED", "FRAG_LOADED"]) this.hls.on(Events[name], () => (this.lostSince = 0));
     const changes = ["MANIFEST_PARSED", "LEVEL_SWITCHED", "LEVELS_UPDATED", "SUBTITLE_TRACKS_UPDATED", "SUBTITLE_TRACK_SWITCH"];
     for (const name of changes) this.hls.on(Events[name], () => this.tell.changed());
     this.hls.on(Events.ERROR, (/** @type {string} */ _name, /** @type {any} */ data) => {
@@ -144,6 +170,7 @@ export class Player {
         this.video.play().catch(() => {});
         return;
       }
+      if (data.type === ErrorTypes.NETWORK_ERROR && !gone && this.persists()) return;
       this.hls.stopLoad();
       if (gone) this.tell.failed("expired");
       else this.tell.failed(data.type === ErrorTypes.NETWORK_ERROR ? "lost" : "media");

@@ -202,7 +202,7 @@ export class Prompt {
     const wide = choices.map((choice, index) => {
       const x = ((index + 0.5) / choices.length) * 100;
       const path = document.createElementNS(SVG, "path");
-      path.setAttribute("d", `M50 0 C50 14 ${x} 6 ${x} 20`);
+      path.setAttribute("d", `M50 0 V3 C50 15 ${x} 5 ${x} 20`);
       path.setAttribute("data-branch", choice.id);
       return path;
     });
@@ -290,6 +290,7 @@ export class Prompt {
     this.place.toggleAttribute("data-stopped", !this.running);
     this.place.toggleAttribute("data-hurry", this.running && left < 3000);
     this.bar.style.transform = `scaleX(${Math.min(left / window_ms, 1).toFixed(4)})`;
+    if (this.running && left === 0) this.say(""); // the server's word is on its way
     const words = this.running ? `${Math.ceil(left / 1000)} s` : "paused";
     if (this.seconds.textContent !== words) this.seconds.textContent = words;
     if (this.running && this.remaining() < -2 * GRACE_MS) this.remove(); // nobody says what became of it

@@ -33,6 +33,8 @@ let answers;
 /** @type {{close: () => void} | undefined} */
 let events;
 let opening = false;
+/** What "Try again" does where the server did not answer. @type {() => Promise<void>} */
+let unmet = greet;
 
 const player = new Player(video, {
   failed: (kind) => fail(kind),
@@ -60,6 +62,7 @@ async function begin() {
     return;
   }
   opening = true;
+  unmet = begin;
   leave();
   screens.showEnd(false);
   screens.play.disabled = true;
@@ -158,7 +161,6 @@ function fail(failure) {
     leave();
     controls.enable(false);
   }
-  prompt.remove();
   screens.fail(failure);
 }
 
@@ -171,10 +173,8 @@ async function remedy(failure) {
     player.reload();
     branchline.hls = player.hls;
     await play();
-  } else if (screens.start.hidden || failure === "expired") {
-    await begin();
   } else {
-    await greet();
+    await unmet();
   }
 }
 
