@@ -19,7 +19,17 @@ from streamer.playlists import Addresses, rendition_of
 from streamer.session.choosing import Answer, answered
 from streamer.session.cues import Cue, Told, cues_since, next_cue_ms
 from streamer.session.events import Register, SessionRecord
-from streamer.session.pacing import Edge, Policy, advanced, after_a_stop, due, next_change_ms, playhead, with_sign
+from streamer.session.pacing import (
+    Edge,
+    Policy,
+    advanced,
+    after_a_stop,
+    due,
+    next_change_ms,
+    playhead,
+    with_position,
+    with_sign,
+)
 from streamer.session.timeline import Timeline, follow, start_timeline
 from streamer.shelf import Edition, Shelf
 from streamer.spelled import Spelled
@@ -185,6 +195,25 @@ class Sessions:
                     return self._answer_state(live, answer)
             await self._reload(live)
         raise Conflict("the session changes too fast; try again")
+
+    async def place(self, session_id: str, token: str, position: Ticks, *, paused: bool) -> None:
+        """Notes where the page says that its viewer is: better evidence than requests, and the only one of a pause.
+
+        Raises:
+            NotAllowed: the token is not the session's.
+        """
+        self._ticket(session_id)
+        if not self._identity.controls(session_id, token):
+            raise NotAllowed("the control token is not this session's")
+        live = await self._entered(session_id)
+        published = live.edge.published
+        most = live.timeline.end_of(published - 1) if published else Ticks(0)
+        was_paused = live.register.paused
+        live.register = with_position(live.register, self._clock.now_ms(), position, paused=paused, most=most)
+        if paused != was_paused:
+            live.written_ms = 0  # worth a write now
+        _wake(live)
+        await self._settle(live)
 
     async def state(self, session_id: str) -> dict[str, object]:
         """Gives where a session is: what plays, what is open, what was committed. Moves nothing."""
@@ -408,7 +437,8 @@ class Sessions:
 
     def _running(self, live: Live) -> bool:
         patient_until = live.register.sign_ms + self._policy.patience_ms
-        return live.register.since_ms > 0 and (self._all_listed(live) or self._clock.now_ms() < patient_until)
+        alive = self._all_listed(live) or self._clock.now_ms() < patient_until
+        return live.register.since_ms > 0 and not live.register.paused and alive
 
     def _next_cue_ms(self, live: Live, told: Told) -> int:
         if not self._running(live):

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.serving import Starter, package_sample, starter
+
 GOLDEN = Path(__file__).parent / "golden"
 
 
@@ -34,3 +36,15 @@ class Golden:
 def golden(request: pytest.FixtureRequest) -> Golden:
     """Gives the golden files."""
     return Golden(update=request.config.getoption("--golden-update"))
+
+
+@pytest.fixture(scope="session")
+def sample_library() -> Path:
+    """Gives the library with the sample story."""
+    return package_sample()
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Starter:
+    """Gives what starts servers."""
+    return starter(tmp_path)

@@ -11,6 +11,7 @@ from streamer.config import Settings
 from streamer.errors import Conflict, MalformedRequest, NotAllowed, NotFound, SessionGone, TooLate, TooMany
 from streamer.session.choosing import MAX_ANSWERS, Answer
 from streamer.store.sqlite import SqliteStore
+from tests.builders import seconds
 from tests.manual import ManualClock, Player, publish, serving
 
 STORY = """
@@ -188,6 +189,23 @@ async def test_a_closed_tab_stops_the_story(root: Path) -> None:
 
         assert read.ranges == ("test.after-fork.1",)
         assert state["position"] == "7.000"
+
+
+async def test_a_paused_viewer_keeps_the_choice_for_as_long_as_they_like(root: Path) -> None:
+    clock = ManualClock()
+    async with serving(root, clock) as sessions:
+        opened = await sessions.open("test", {}, trusted=False)
+        player = Player(sessions, clock, opened.id)
+        await player.watch(6)
+        await sessions.place(opened.id, opened.token, seconds(5), paused=True)
+        read = await player.watch(60)  # players poll on while they are paused
+
+        taken = await sessions.choose(opened.id, opened.token, answer("right"))
+
+        assert read.ranges == ("test.after-fork.1",)
+        assert taken["closes_in_ms"] == 3520
+        with pytest.raises(NotAllowed):
+            await sessions.place(opened.id, "wrong", seconds(5), paused=False)
 
 
 async def test_all_renditions_agree_on_one_edge(root: Path) -> None:

@@ -166,7 +166,7 @@ class Library:
             encoded = msgspec.json.decode(path.read_bytes(), type=Encoded)
             index = msgspec.json.decode((self._clip_folder(encoded.clip) / "index.json").read_bytes(), type=ClipIndex)
             is_whole = self._is_whole(index)
-            inits = [rendition.init for rendition in (*encoded.video, encoded.audio)]
+            inits = [*(rendition.init for rendition in encoded.video), encoded.audio.init]
             is_whole = is_whole and all(self._init_file(init).is_file() for init in inits)
         except (OSError, msgspec.DecodeError, LibraryError):
             return None

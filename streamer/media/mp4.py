@@ -30,6 +30,13 @@ _TRUN_SIZE = 0x000200
 _TRUN_FLAGS = 0x000400
 _TRUN_COMPOSITION = 0x000800
 
+_HEADER_BYTES = 8  # size and kind
+# Descriptors of MPEG-4 systems (ISO/IEC 14496-1, 7.2.2.1) and the object type that escapes to six more bits.
+_ES_DESCRIPTOR = 3
+_DECODER_CONFIG = 4
+_DECODER_INFO = 5
+_ESCAPED_OBJECT_TYPE = 31
+
 
 class BoxError(ValueError):
     """Bytes that are no MP4 of the expected form; `box` names where."""
@@ -114,48 +121,11 @@ def write_segment(samples: Sequence[Sample], decode_time: int, sequence_number: 
     """
     if not samples:
         raise ValueError("a segment needs a sample")
-    flags = [_SYNC_FLAGS if sample.is_sync else _DELTA_FLAGS for sample in samples]
-    has_equal_durations = all(sample.duration == samples[0].duration for sample in samples)
-    has_equal_flags = all(flag == flags[-1] for flag in flags[1:])
-    has_offsets = any(sample.composition_offset for sample in samples)
-
-    tfhd_flags = _TFHD_DEFAULT_BASE_IS_MOOF
-    tfhd = struct.pack(">I", TRACK_ID)
-    run_flags = _TRUN_DATA_OFFSET | _TRUN_SIZE
-    if has_equal_durations:
-        tfhd_flags |= _TFHD_DEFAULT_DURATION
-        tfhd += struct.pack(">I", samples[0].duration)
-    else:
-        run_flags |= _TRUN_DURATION
-    first = b""
-    if has_equal_flags:
-        tfhd_flags |= _TFHD_DEFAULT_FLAGS
-        tfhd += struct.pack(">I", flags[-1])
-        if flags[0] != flags[-1]:
-            run_flags |= _TRUN_FIRST_FLAGS
-            first = struct.pack(">I", flags[0])
-    else:
-        run_flags |= _TRUN_FLAGS
-    if has_offsets:
-        run_flags |= _TRUN_COMPOSITION
-
-    table = bytearray()
-    for sample, flag in zip(samples, flags, strict=True):
-        if not has_equal_durations:
-            table += struct.pack(">I", sample.duration)
-        table += struct.pack(">I", len(sample.data))
-        if not has_equal_flags:
-            table += struct.pack(">I", flag)
-        if has_offsets:
-            table += struct.pack(">i", sample.composition_offset)
+    tfhd, run_flags, first, table = _run_tables(samples)
 
     def moof(data_offset: int) -> bytes:
-        run = struct.pack(">II", len(samples), data_offset) + first + bytes(table)
-        traf = (
-            _full_box(b"tfhd", 0, tfhd_flags, tfhd)
-            + _full_box(b"tfdt", 1, 0, struct.pack(">Q", decode_time))
-            + _full_box(b"trun", 1, run_flags, run)
-        )
+        run = struct.pack(">II", len(samples), data_offset) + first + table
+        traf = tfhd + _full_box(b"tfdt", 1, 0, struct.pack(">Q", decode_time)) + _full_box(b"trun", 1, run_flags, run)
         return _box(b"moof", _full_box(b"mfhd", 0, 0, struct.pack(">I", sequence_number)) + _box(b"traf", traf))
 
     styp = _box(b"styp", b"msdh" + struct.pack(">I", 0) + b"msdhcmfs")
@@ -253,13 +223,48 @@ def duration_of(segment: bytes) -> int:
         BoxError: malformed, or a run leaves its durations to the initialization section.
     """
     nothing = _Defaults(duration=None, size=None, flags=None)
+    moofs = _found(segment, "moof")
+    if not moofs:
+        raise BoxError("moof", "missing")
     total = 0
-    for moof in _found(segment, "moof"):
+    for moof in moofs:
         for traf in _children(segment, moof, "traf"):
             defaults = _fragment_defaults(segment, traf, nothing)
             for trun in _children(segment, traf, "trun"):
                 total += _run_duration(segment, _run(segment, trun), defaults)
     return total
+
+
+def _run_tables(samples: Sequence[Sample]) -> tuple[bytes, int, bytes, bytes]:
+    """Gives the `tfhd`, and the flags, the first sample's flags and the table of the `trun`.
+
+    What all samples share stands in the `tfhd` once.
+    """
+    flags = [_SYNC_FLAGS if sample.is_sync else _DELTA_FLAGS for sample in samples]
+    columns: list[Sequence[int]] = []
+    tfhd_flags, tfhd = _TFHD_DEFAULT_BASE_IS_MOOF, struct.pack(">I", TRACK_ID)
+    run_flags, first = _TRUN_DATA_OFFSET | _TRUN_SIZE, b""
+    if all(sample.duration == samples[0].duration for sample in samples):
+        tfhd_flags |= _TFHD_DEFAULT_DURATION
+        tfhd += struct.pack(">I", samples[0].duration)
+    else:
+        run_flags |= _TRUN_DURATION
+        columns.append([sample.duration for sample in samples])
+    columns.append([len(sample.data) for sample in samples])
+    if all(flag == flags[-1] for flag in flags[1:]):
+        tfhd_flags |= _TFHD_DEFAULT_FLAGS
+        tfhd += struct.pack(">I", flags[-1])
+        if flags[0] != flags[-1]:
+            run_flags |= _TRUN_FIRST_FLAGS
+            first = struct.pack(">I", flags[0])
+    else:
+        run_flags |= _TRUN_FLAGS
+        columns.append(flags)
+    if any(sample.composition_offset for sample in samples):
+        run_flags |= _TRUN_COMPOSITION
+        columns.append([sample.composition_offset & 0xFFFFFFFF for sample in samples])  # signed: version 1
+    table = b"".join(struct.pack(f">{len(row)}I", *row) for row in zip(*columns, strict=True))
+    return _full_box(b"tfhd", 0, tfhd_flags, tfhd), run_flags, first, table
 
 
 def _run_duration(data: bytes, run: _Run, defaults: _Defaults) -> int:
@@ -386,23 +391,22 @@ def _run(data: bytes, trun: _Box) -> _Run:
 
 
 def _sound_codec(init: bytes, esds: _Box) -> str:
-    # 14496-1, 7.2.6: ES_Descriptor (3) holds DecoderConfigDescriptor (4) holds DecoderSpecificInfo (5).
     tag, place, end = _descriptor(init, esds.body + 4, esds.end)
-    if tag != 3 or place + 3 > end:
+    if tag != _ES_DESCRIPTOR or place + 3 > end:
         raise BoxError("esds", "does not begin with an ES descriptor")
     flags = init[place + 2]
     place += 3 + (2 if flags & 0x80 else 0) + (2 if flags & 0x20 else 0)
     if flags & 0x40:
         place += 1 + (init[place] if place < end else 0)
     tag, place, end = _descriptor(init, place, end)
-    if tag != 4 or place + 13 > end:
+    if tag != _DECODER_CONFIG or place + 13 > end:
         raise BoxError("esds", "holds no decoder configuration")
     indication = init[place]
     tag, place, end = _descriptor(init, place + 13, end)
-    if tag != 5 or place >= end:
+    if tag != _DECODER_INFO or place >= end:
         raise BoxError("esds", "holds no AudioSpecificConfig")
-    kind = init[place] >> 3  # 14496-3, 1.6.2.1; 31 escapes to six more bits
-    if kind == 31 and place + 1 < end:
+    kind = init[place] >> 3  # 14496-3, 1.6.2.1
+    if kind == _ESCAPED_OBJECT_TYPE and place + 1 < end:
         kind = 32 + ((init[place] & 7) << 3 | init[place + 1] >> 5)
     return f"mp4a.{indication:02x}.{kind}"
 
@@ -505,10 +509,10 @@ def _descend(data: bytes, *path: str) -> _Box:
 
 def _next_header(read: Callable[[int], bytes]) -> tuple[str | None, bytes, int]:
     """Gives the next box's kind, its header's bytes and how many bytes follow; None at the end."""
-    header = _read_up_to(read, 8)
+    header = _read_up_to(read, _HEADER_BYTES)
     if not header:
         return None, b"", 0
-    if len(header) < 8:
+    if len(header) < _HEADER_BYTES:
         raise BoxError("file", "ends within the header of a box")
     size, name = struct.unpack(">I4s", header)
     kind: str = name.decode("latin-1")

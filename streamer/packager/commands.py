@@ -31,7 +31,12 @@ def decode(program: str, source: Source, ladder: Ladder, spans: Sequence[Span], 
     # ffmpeg-python takes equal filters for one: without an explicit split the second scale would vanish.
     branches = picture.filter_multi_output("split", len(ladder.video))
     outputs = [
-        _picture_output(branches[number], rung, source, ladder, spans, folder / f"{rung.id}.mp4")
+        ffmpeg.output(
+            _scaled(branches[number], rung, source),
+            str(folder / f"{rung.id}.mp4"),
+            format="mp4",
+            **_picture_options(rung, ladder, spans),
+        )
         for number, rung in enumerate(ladder.video)
     ]
     if source.sound is not None:
@@ -49,20 +54,21 @@ def encode_sound(program: str, rung: AudioRung, target: Path) -> list[str]:
     return _argv(output.global_args("-hide_banner", "-v", "error", "-nostats"), program)
 
 
-def _picture_output(
-    picture: Any, rung: VideoRung, source: Source, ladder: Ladder, spans: Sequence[Span], target: Path
-) -> Any:
-    rate = rate_of(ladder)
+def _scaled(picture: Any, rung: VideoRung, source: Source) -> Any:
     colours: dict[str, object] = {"out_color_matrix": "bt709", "out_range": "tv"}
     if not source.has_color_space:
         colours["in_color_matrix"] = "bt601" if source.height <= _SD_HEIGHT else "bt709"
-    scaled = (
+    return (
         picture.filter("scale", rung.width, rung.height, force_original_aspect_ratio="decrease", **colours)
         .filter("pad", rung.width, rung.height, "(ow-iw)/2", "(oh-ih)/2")
         .filter("setsar", 1)
         .filter("format", "yuv420p")
         .filter("setparams", range="tv", color_primaries="bt709", color_trc="bt709", colorspace="bt709")
     )
+
+
+def _picture_options(rung: VideoRung, ladder: Ladder, spans: Sequence[Span]) -> dict[str, object]:
+    rate = rate_of(ladder)
     options: dict[str, object] = {
         **_PLAIN,
         "c:v": "libx264",
@@ -72,6 +78,7 @@ def _picture_output(
         "b:v": f"{rung.bitrate_kbps}k",
         "maxrate": f"{rung.max_bitrate_kbps}k",
         "bufsize": f"{rung.max_bitrate_kbps}k",  # one second at the highest rate
+        "threads": 1,  # with more, a bounded rate makes x264 write other bytes on every run
         "bf": 0,  # no picture is shown later than decoded: no negative offsets, no edit lists
         "g": 100_000_000,
         "sc_threshold": 0,
@@ -91,7 +98,7 @@ def _picture_output(
     end = last_end(spans)
     if end is not None:
         options["frames:v"] = end
-    return ffmpeg.output(scaled, str(target), format="mp4", **options)
+    return options
 
 
 def rate_of(ladder: Ladder) -> Rate:

@@ -29,16 +29,7 @@ from streamer.packager.cutting import (
     cut_sound,
     digest_of,
 )
-from streamer.packager.plan import (
-    FASTEST,
-    SLOWEST,
-    Rate,
-    Span,
-    cuts,
-    frame_at,
-    frames_around,
-    sample_at,
-)
+from streamer.packager.plan import FASTEST, SLOWEST, Rate, Span, cuts, frame_at, frames_around, sample_at
 from streamer.packager.probe import Source, probe
 from streamer.packager.process import Finished, run
 from streamer.packager.tools import Tools
@@ -46,7 +37,7 @@ from streamer.story.model import Scene, Story
 from streamer.units import decimal_seconds
 
 FORMAT = 1  # of what this packager makes; another one encodes everything anew
-CONCURRENT_DECODES = 2  # x264 uses all processors for one run; a second fills the gaps at its start and end
+CONCURRENT_DECODES = 2  # each has one thread for every rendition, and those of the decoder
 _FOOTAGE = "footage"  # the folder beside the story file
 _END_TOLERANCE = Fraction(1, 2)  # seconds that a picture may end before the length its file claims
 
@@ -62,6 +53,17 @@ class Progress:
 
 
 OnProgress = Callable[[Progress], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Setting:
+    """What stays the same for a whole run."""
+
+    library: Library
+    ladder: Ladder
+    rate: Rate
+    tools: Tools
+    on_progress: OnProgress
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +87,7 @@ class _Asset:
 _Made = tuple[Encoded, ClipIndex]
 
 
-async def package(
+async def package(  # noqa: PLR0917 - the one entry; each argument has a type of its own
     story: Story,
     story_path: Path,
     story_text: str,
@@ -102,15 +104,16 @@ async def package(
     Raises:
         PackagingError: footage is missing or unfit, ffmpeg failed, or the disk is full.
     """
+    rate = _checked_rate(ladder)
+    setting = _Setting(library=library, ladder=ladder, rate=rate, tools=tools, on_progress=on_progress)
+    spans = _spans(story, rate)
+    waiting = Progress(stage="waiting", source="library", done=0, total=1)
     try:
-        async with library.writing(
-            lambda: on_progress(Progress(stage="waiting", source="library", done=0, total=1))
-        ) as work:
-            rate = _checked_rate(ladder)
-            spans = _spans(story, rate)
-            assets = await _assets(story, spans, story_path, library, ladder, tools, on_progress)
-            made = await _made(assets, library, ladder, tools, work, on_progress)
-            keys = {(a.src, w.span): w.key for a in assets for w in a.wanted}
+        files = await asyncio.to_thread(_files, story, story_path)
+        async with library.writing(lambda: on_progress(waiting)) as work:
+            assets = await _assets(setting, story, spans, files)
+            made = await _made(setting, assets, work)
+            keys = {(asset.src, wanted.span): wanted.key for asset in assets for wanted in asset.wanted}
             by_scene = {name: made[keys[scene.media.src, spans[name]]] for name, scene in story.scenes.items()}
             result = _package(story, story_path, story_text, ladder, by_scene)
             await asyncio.to_thread(library.publish, result)
@@ -123,7 +126,7 @@ async def package(
 
 
 def _told(error: BaseException, root: Path) -> PackagingError | None:
-    """Gives what to tell the operator about an error, or None about one that is no fault of his."""
+    """Gives what to tell the operator about an error; None: it is a mistake of ours."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     match error:
@@ -143,7 +146,7 @@ def _told(error: BaseException, root: Path) -> PackagingError | None:
 def _disk_full(root: Path) -> PackagingError:
     return PackagingError(
         f"the disk of {root} is full; what was packaged before still stands. "
-        "Make room (a gigabyte an hour of footage, and 700 MB an hour while it runs), then package again"
+        "Make room (two gigabytes an hour of footage, and another while it runs), then package again"
     )
 
 
@@ -151,7 +154,7 @@ def _checked_rate(ladder: Ladder) -> Rate:
     rate = commands.rate_of(ladder)
     try:
         is_fit = SLOWEST * rate.denominator <= rate.numerator <= FASTEST * rate.denominator and rate.frame > 0
-    except ValueError:
+    except (ValueError, ZeroDivisionError):
         is_fit = False
     if not is_fit:
         raise PackagingError(
@@ -185,32 +188,13 @@ def _spans(story: Story, rate: Rate) -> dict[str, Span]:
     return spans
 
 
-async def _assets(
-    story: Story,
-    spans: dict[str, Span],
-    story_path: Path,
-    library: Library,
-    ladder: Ladder,
-    tools: Tools,
-    on_progress: OnProgress,
-) -> list[_Asset]:
-    by_src: dict[str, list[Scene]] = {}
-    for scene in story.scenes.values():
-        by_src.setdefault(scene.media.src, []).append(scene)
+def _files(story: Story, story_path: Path) -> dict[str, Path]:
+    """Gives the file of each source, in the order of the story."""
     folder = story_path.absolute().parent / _FOOTAGE
-    files = {src: _footage(folder, src, scenes[0].id) for src, scenes in by_src.items()}
-    assets: list[_Asset] = []
-    for src, scenes in by_src.items():
-        on_progress(Progress(stage="reading", source=src, done=0, total=1))
-        source = await probe(files[src], scenes[0].id, tools)
-        digest = await asyncio.to_thread(_source_hash, library, source.path)
-        wanted: dict[Span, _Wanted] = {}
-        for scene in scenes:
-            span = spans[scene.id]
-            _check_end(scene, span, source.seconds, commands.rate_of(ladder))
-            wanted.setdefault(span, _Wanted(scene=scene.id, span=span, key=_key(digest, span, ladder, tools)))
-        assets.append(_Asset(src=src, source=source, wanted=tuple(wanted.values())))
-    return assets
+    scenes: dict[str, str] = {}
+    for scene in story.scenes.values():
+        scenes.setdefault(scene.media.src, scene.id)
+    return {src: _footage(folder, src, scene) for src, scene in scenes.items()}
 
 
 def _footage(folder: Path, src: str, scene: str) -> Path:
@@ -219,26 +203,39 @@ def _footage(folder: Path, src: str, scene: str) -> Path:
         return found[0]
     if not found:
         raise PackagingError(
-            f"scene {scene!r}: there is no footage {src!r}. Put it at {folder / src}.mp4 (or .mov, .mkv)"
+            f"scene {scene!r}: there is no footage {src!r} in {folder}. Put it there as {src}.mp4, .mov or .mkv"
         )
     names = " and ".join(path.name for path in found)
-    raise PackagingError(
-        f"scene {scene!r}: footage {src!r} is there more than once in {folder}: {names}. Leave one of them"
-    )
+    raise PackagingError(f"scene {scene!r}: footage {src!r} is in {folder} more than once: {names}. Leave one of them")
+
+
+async def _assets(setting: _Setting, story: Story, spans: dict[str, Span], files: dict[str, Path]) -> list[_Asset]:
+    assets: list[_Asset] = []
+    for src, path in files.items():
+        setting.on_progress(Progress(stage="reading", source=src, done=0, total=1))
+        scenes = [scene for scene in story.scenes.values() if scene.media.src == src]
+        source = await probe(path, scenes[0].id, setting.tools)
+        digest = await asyncio.to_thread(_source_hash, setting.library, path)
+        wanted: dict[Span, _Wanted] = {}
+        for scene in scenes:
+            span = spans[scene.id]
+            _check_end(scene, span, source.seconds, setting.rate)
+            wanted.setdefault(span, _Wanted(scene=scene.id, span=span, key=_key(setting, digest, span)))
+        assets.append(_Asset(src=src, source=source, wanted=tuple(wanted.values())))
+    return assets
 
 
 def _check_end(scene: Scene, span: Span, seconds: Fraction | None, rate: Rate) -> None:
     if seconds is None:
         return
-    last = rate.seconds(span.start if span.end is None else span.end)
-    key = "in" if span.end is None else "out"
-    if last > seconds + 2 * rate.seconds(1):  # containers round; the frames made are counted later
-        raise _too_long(scene.id, key, last, seconds)
+    key, frame = ("in", span.start) if span.end is None else ("out", span.end)
+    if rate.seconds(frame) > seconds + 2 * rate.seconds(1):  # containers round; the frames made are counted later
+        raise _too_long(scene.id, key, rate.seconds(frame), seconds)
 
 
 def _too_long(scene: str, key: str, wanted: Fraction, seconds: Fraction) -> PackagingError:
     return PackagingError(
-        f"scene {scene!r}: media.{key}: {float(wanted):.3f}s lies beyond the end of its footage, "
+        f"scene {scene!r}: media.{key}: {float(wanted):.3f} s lies beyond the end of its footage, "
         f"which is {float(seconds):.3f} s long. Write an earlier one"
     )
 
@@ -252,34 +249,26 @@ def _source_hash(library: Library, path: Path) -> str:
     return known
 
 
-def _key(source_sha256: str, span: Span, ladder: Ladder, tools: Tools) -> str:
-    inputs = [FORMAT, source_sha256, span.start, span.end, ladder, tools.version]
+def _key(setting: _Setting, source_sha256: str, span: Span) -> str:
+    inputs = [FORMAT, source_sha256, span.start, span.end, setting.ladder, setting.tools.version]
     return hashlib.sha256(msgspec.json.encode(inputs)).hexdigest()
 
 
-async def _made(
-    assets: Sequence[_Asset], library: Library, ladder: Ladder, tools: Tools, work: Path, on_progress: OnProgress
-) -> dict[str, _Made]:
+async def _made(setting: _Setting, assets: Sequence[_Asset], work: Path) -> dict[str, _Made]:
     """Gives every clip by its key, encoding those that are missing."""
     made: dict[str, _Made] = {}
     free = asyncio.Semaphore(CONCURRENT_DECODES)
 
     async def make(number: int, asset: _Asset) -> None:
-        missing: list[_Wanted] = []
-        for wanted in asset.wanted:
-            known = await asyncio.to_thread(library.encoded, wanted.key)
-            if known is None:
-                missing.append(wanted)
-            else:
-                made[wanted.key] = known
+        known = await asyncio.to_thread(_known, setting.library, asset)
+        made.update(known)
+        missing = [wanted for wanted in asset.wanted if wanted.key not in known]
         if missing:
             async with free:
                 folder = work / str(number)
-                folder.mkdir()
-                job = _Job(asset, missing, library, ladder, tools, folder, on_progress)
-                made.update(await job.run())
+                made.update(await _Job(setting, asset, missing, folder).run())
                 await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
-        on_progress(Progress(stage="ready", source=asset.src, done=1, total=1))
+        setting.on_progress(Progress(stage="ready", source=asset.src, done=1, total=1))
 
     async with asyncio.TaskGroup() as group:
         for number, asset in enumerate(assets):
@@ -287,60 +276,40 @@ async def _made(
     return made
 
 
-class _Job:
-    """The encoding of the missing clips of one source."""
+def _known(library: Library, asset: _Asset) -> dict[str, _Made]:
+    found = {wanted.key: library.encoded(wanted.key) for wanted in asset.wanted}
+    return {key: made for key, made in found.items() if made is not None}
 
-    def __init__(
-        self,
-        asset: _Asset,
-        wanted: Sequence[_Wanted],
-        library: Library,
-        ladder: Ladder,
-        tools: Tools,
-        folder: Path,
-        on_progress: OnProgress,
-    ) -> None:
+
+class _Job:
+    """The encoding of the missing clips of one source, in a folder of its own."""
+
+    def __init__(self, setting: _Setting, asset: _Asset, wanted: Sequence[_Wanted], folder: Path) -> None:
+        self._library = setting.library
+        self._ladder = setting.ladder
+        self._rate = setting.rate
+        self._tools = setting.tools
+        self._on_progress = setting.on_progress
         self._asset = asset
         self._wanted = wanted
-        self._library = library
-        self._ladder = ladder
-        self._tools = tools
         self._folder = folder
-        self._on_progress = on_progress
-        self._rate = commands.rate_of(ladder)
 
     async def run(self) -> dict[str, _Made]:
+        """Encodes and stores the clips; gives each by its key."""
+        await asyncio.to_thread(self._folder.mkdir)
         frames = await self._decode()
-        parts = [self._part(number, wanted, frames) for number, wanted in enumerate(self._wanted)]
-        renditions: list[dict[str, RenditionIndex]] = [{} for _ in parts]
-        videos: list[VideoRendition] = []
-        for rung in self._ladder.video:
-            self._tell("cutting", 0)
-            path = self._folder / f"{rung.id}.mp4"
-            init, indexes = await asyncio.to_thread(cut_picture, path, rung.id, self._rate, parts)
-            for found, index in zip(renditions, indexes, strict=True):
-                found[rung.id] = index
-            videos.append(
-                VideoRendition(
-                    id=rung.id,
-                    codecs=codecs_of(init),
-                    timescale=timescale_of(init),
-                    init=await asyncio.to_thread(self._library.store_init, init),
-                    width=rung.width,
-                    height=rung.height,
-                    frame_rate=self._ladder.frame_rate,
-                )
-            )
-            path.unlink()
+        parts = await asyncio.to_thread(self._parts, frames)
+        self._tell("cutting", 0)
+        videos, renditions = await asyncio.to_thread(self._cut_pictures, parts)
         made: dict[str, _Made] = {}
-        for wanted, part, found in zip(self._wanted, parts, renditions, strict=True):
-            audio, found[self._ladder.audio.id] = await self._encode_sound(part)
-            index = clip_of(part.cuts.picture[-1], self._rate, found)
-            check_lengths(part.scene, index, self._ladder.segment_seconds)
-            encoded = Encoded(clip=index.id, video=tuple(videos), audio=audio)
-            await asyncio.to_thread(self._library.store_clip, part.folder, index)
+        for wanted, part, pictures in zip(self._wanted, parts, renditions, strict=True):
+            audio, sound = await self._encode_sound(part)
+            clip = clip_of(part.cuts.picture[-1], self._rate, {**pictures, audio.id: sound})
+            check_lengths(part.scene, clip, self._ladder.segment_seconds)
+            encoded = Encoded(clip=clip.id, video=videos, audio=audio)
+            await asyncio.to_thread(self._library.store_clip, part.folder, clip)
             await asyncio.to_thread(self._library.remember_encoded, wanted.key, encoded)
-            made[wanted.key] = (encoded, index)
+            made[wanted.key] = (encoded, clip)
         return made
 
     async def _decode(self) -> int:
@@ -351,11 +320,10 @@ class _Job:
         finished = await run(argv, on_line=self._read_progress)
         if finished.code != 0:
             raise self._failed(finished)
-        counts = {await asyncio.to_thread(count_frames, self._folder / f"{rung.id}.mp4") for rung in self._ladder.video}
+        paths = [self._folder / f"{rung.id}.mp4" for rung in self._ladder.video]
+        counts = {await asyncio.to_thread(count_frames, path) for path in paths}
         if len(counts) != 1:
-            raise PackagingError(
-                f"{self._asset.source.path}: ffmpeg made renditions of different lengths. Package it again"
-            )
+            raise PackagingError(f"{self._about()} gave renditions of different lengths. Package it again")
         frames = counts.pop()
         claimed, end = self._asset.source.picture_seconds, commands.last_end(spans)
         if end is None and claimed is not None and self._rate.seconds(frames) < claimed - _END_TOLERANCE:
@@ -365,33 +333,58 @@ class _Job:
             )
         return frames
 
+    def _parts(self, frames: int) -> list[Part]:
+        return [self._part(number, wanted, frames) for number, wanted in enumerate(self._wanted)]
+
     def _part(self, number: int, wanted: _Wanted, frames: int) -> Part:
-        end = frames if wanted.span.end is None else wanted.span.end
-        if end > frames or wanted.span.start >= frames:
-            key, frame = ("out", end) if end > frames else ("in", wanted.span.start)
+        start, end = wanted.span.start, frames if wanted.span.end is None else wanted.span.end
+        if end > frames or start >= frames:
+            key, frame = ("out", end) if end > frames else ("in", start)
             raise _too_long(wanted.scene, key, self._rate.seconds(frame), self._rate.seconds(frames))
         try:
-            found = cuts(end - wanted.span.start, self._rate, self._ladder.segment_seconds)
+            found = cuts(end - start, self._rate, self._ladder.segment_seconds)
         except ValueError as error:
             raise PackagingError(
-                f"scene {wanted.scene!r} is {float(self._rate.seconds(end - wanted.span.start)):.3f} s long, shorter than "
-                f"one segment of {self._ladder.segment_seconds} s. Make it longer"
+                f"scene {wanted.scene!r} is {float(self._rate.seconds(end - start)):.3f} s long, "
+                f"shorter than one segment of {self._ladder.segment_seconds} s. Make it longer"
             ) from error
         folder = self._folder / f"clip-{number}"
         folder.mkdir()
-        return Part(scene=wanted.scene, start=wanted.span.start, cuts=found, folder=folder)
+        return Part(scene=wanted.scene, start=start, cuts=found, folder=folder)
+
+    def _cut_pictures(
+        self, parts: Sequence[Part]
+    ) -> tuple[tuple[VideoRendition, ...], list[dict[str, RenditionIndex]]]:
+        videos: list[VideoRendition] = []
+        renditions: list[dict[str, RenditionIndex]] = [{} for _ in parts]
+        for rung in self._ladder.video:
+            path = self._folder / f"{rung.id}.mp4"
+            init, indexes = cut_picture(path, rung.id, self._rate, parts)
+            for found, index in zip(renditions, indexes, strict=True):
+                found[rung.id] = index
+            videos.append(
+                VideoRendition(
+                    id=rung.id,
+                    codecs=codecs_of(init),
+                    timescale=timescale_of(init),
+                    init=self._library.store_init(init),
+                    width=rung.width,
+                    height=rung.height,
+                    frame_rate=self._ladder.frame_rate,
+                )
+            )
+            path.unlink()  # the disk may be small
+        return tuple(videos), renditions
 
     async def _encode_sound(self, part: Part) -> tuple[AudioRendition, RenditionIndex]:
         rung = self._ladder.audio
-        decoded = self._folder / "sound.pcm"
-        sound = Sound(decoded if self._asset.source.sound is not None else None, rung.channels)
+        decoded = self._folder / "sound.pcm" if self._asset.source.sound is not None else None
         path = part.folder.with_suffix(".sound.mp4")
-        feed = sound.fed(sample_at(part.start, self._rate), part.cuts.sound[-1])
+        feed = Sound(decoded, rung.channels).fed(sample_at(part.start, self._rate), part.cuts.sound[-1])
         finished = await run(commands.encode_sound(self._tools.ffmpeg, rung, path), feed=feed)
         if finished.code != 0:
             raise self._failed(finished)
         init, index = await asyncio.to_thread(cut_sound, path, rung.id, part)
-        path.unlink()
         rendition = AudioRendition(
             id=rung.id,
             codecs=codecs_of(init),
@@ -407,7 +400,8 @@ class _Job:
             return _disk_full(self._library.root)
         if finished.code < 0:
             return PackagingError(
-                f"{self._about()}: ffmpeg was ended by signal {-finished.code}. Look for a shortage of memory, then package again"
+                f"{self._about()} was not decoded: ffmpeg was ended by signal {-finished.code}. "
+                "Look for a shortage of memory, then package again"
             )
         said = finished.complaints or f"exit code {finished.code}"
         return PackagingError(f"{self._about()} cannot be decoded whole:\n{said}\nCopy or export it again")
@@ -428,12 +422,12 @@ class _Job:
 
 
 def _package(story: Story, story_path: Path, story_text: str, ladder: Ladder, by_scene: dict[str, _Made]) -> Package:
-    first, _ = next(iter(by_scene.values()))
+    model, (first, _) = next(iter(by_scene.items()))
     for scene, (encoded, _) in by_scene.items():
         if (encoded.video, encoded.audio) != (first.video, first.audio):
             raise PackagingError(
-                f"scene {scene!r}: its initialization sections differ from those of scene {next(iter(by_scene))!r}, so players "
-                "would stumble at the join. Try another version of ffmpeg"
+                f"scene {scene!r}: its initialization sections differ from those of scene {model!r}, so "
+                "players would stumble at the join. Try another version of ffmpeg"
             )
     draft = Package(
         format=PACKAGE_FORMAT,

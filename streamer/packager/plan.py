@@ -95,7 +95,8 @@ def cuts(frames: int, rate: Rate, segment_seconds: int) -> Cuts:
     if frames < step:
         raise ValueError(f"{frames} frames are no whole segment of {step}")
     picture = [*range(0, frames, step), frames]
-    if len(picture) > 2 and _goes_before(frames - picture[-2], step, rate, segment_seconds):
+    tail = frames - picture[-2]
+    if tail < frames and _goes_before(tail, step, rate, segment_seconds):
         del picture[-2]
 
     total, fits = sound_frames(frames, rate)

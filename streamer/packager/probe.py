@@ -48,13 +48,13 @@ class _Answer(msgspec.Struct, frozen=True):
 
 
 async def probe(path: Path, scene: str, tools: Tools) -> Source:
-    """Gives what a source file holds; `scene` is one that uses it, for messages.
+    """Gives what a source file holds; `path` is absolute, `scene` is one that uses it, for messages.
 
     Raises:
         PackagingError: the file cannot be read as video.
     """
     about = f"{path}, the footage of scene {scene!r},"
-    arguments = ("-v", "error", "-print_format", "json", "-show_format", "-show_streams", str(path.absolute()))
+    arguments = ("-v", "error", "-print_format", "json", "-show_format", "-show_streams", str(path))
     try:
         finished = await run([tools.ffprobe, *arguments], timeout_seconds=_TIMEOUT_SECONDS)
     except TimeoutError as error:
@@ -74,7 +74,7 @@ async def probe(path: Path, scene: str, tools: Tools) -> Source:
         raise PackagingError(f"{about} holds no picture. Export it with its video track")
     sounds = [s for s in answer.streams if s.codec_type == "audio"]
     return Source(
-        path=path.absolute(),
+        path=path,
         picture=pictures[0].index,
         sound=sounds[0].index if sounds else None,
         picture_seconds=_seconds(pictures[0].duration) or _clock(pictures[0].tags.get("DURATION", "")),

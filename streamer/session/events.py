@@ -54,5 +54,6 @@ class Register(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
 
     position: Ticks = Ticks(0)  # playhead at `since_ms`
     since_ms: int = 0  # store time; 0: play has not begun
-    sign_ms: int = 0  # last sign of life: a playlist or segment request
+    sign_ms: int = 0  # last sign of life: a playlist or segment request, or a word from the page
     requested: int = 0  # segments up to the newest one asked for (its Media Sequence Number + 1)
+    paused: bool = False  # the page said so: time stands still whatever the player asks for

@@ -38,7 +38,7 @@ class Edge:
 
 def playhead(register: Register, now_ms: int, policy: Policy) -> Ticks:
     """Estimates where the viewer is; stands still once they have shown no sign of life for the policy's patience."""
-    if not register.since_ms:
+    if not register.since_ms or register.paused:
         return register.position
     present_ms = min(now_ms, register.sign_ms + policy.patience_ms)
     return Ticks(register.position + ticks_of_milliseconds(max(present_ms - register.since_ms, 0)))
@@ -55,12 +55,24 @@ def with_sign(register: Register, now_ms: int, policy: Policy, *, requested: int
         starts: the sign shows that media are being fetched.
     """
     running = register.since_ms > 0
-    gone = running and now_ms > register.sign_ms + policy.patience_ms
+    gone = running and not register.paused and now_ms > register.sign_ms + policy.patience_ms
     return Register(
         position=playhead(register, now_ms, policy) if gone else register.position,
         since_ms=now_ms if gone or (starts and not running) else register.since_ms,
         sign_ms=max(now_ms, register.sign_ms),
         requested=max(requested, register.requested),
+        paused=register.paused,
+    )
+
+
+def with_position(register: Register, now_ms: int, position: Ticks, *, paused: bool, most: Ticks) -> Register:
+    """Notes what the page says of the playhead: a hint, believed up to `most`, the end of what was published."""
+    return Register(
+        position=Ticks(max(min(position, most), 0)),
+        since_ms=now_ms,
+        sign_ms=max(now_ms, register.sign_ms),
+        requested=register.requested,
+        paused=paused,
     )
 
 
@@ -70,7 +82,7 @@ def after_a_stop(register: Register, now_ms: int, policy: Policy) -> Register:
     Time does not count across a stop of the service, except the moments in which the player went on from its buffer
     and came back before the policy's patience was over (docs/decisions/0004-time-across-a-stop.md).
     """
-    if not register.since_ms or now_ms <= register.sign_ms + policy.patience_ms:
+    if not register.since_ms or register.paused or now_ms <= register.sign_ms + policy.patience_ms:
         return register
     position = register.position + ticks_of_milliseconds(max(register.sign_ms - register.since_ms, 0))
     return Register(position=Ticks(position), since_ms=now_ms, sign_ms=now_ms, requested=register.requested)
@@ -118,7 +130,7 @@ def last_answer(events: tuple[Event, ...], visit: int) -> Answered | None:
 
 def next_change_ms(timeline: Timeline, edge: Edge, register: Register, now_ms: int, policy: Policy) -> int | None:
     """Gives the milliseconds until the clock alone may change the list; None: only a request or a choice can."""
-    if not register.since_ms:
+    if not register.since_ms or register.paused:
         return None
     play = playhead(register, now_ms, policy)
     moments: list[int] = []

@@ -80,3 +80,4 @@ def _add_routes(app: web.Application) -> None:
     router.add_get("/api/v1/sessions/{session}", sessions.state)
     router.add_get("/api/v1/sessions/{session}/events", sessions.events)
     router.add_post("/api/v1/sessions/{session}/choices", sessions.choose)
+    router.add_post("/api/v1/sessions/{session}/position", sessions.place)

@@ -12,7 +12,7 @@ from streamer.web.keys import SHELF
 STATIC = Path(__file__).parent / "static"
 PAGE_HEADERS = {
     "Cache-Control": "no-cache",
-    "Content-Security-Policy": "default-src 'self'; media-src 'self' blob:; worker-src 'self' blob:;"
+    "Content-Security-Policy": "default-src 'self'; media-src 'self' blob: data:; worker-src 'self' blob:;"
     " connect-src 'self'; img-src 'self' data:",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",

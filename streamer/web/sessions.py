@@ -13,10 +13,12 @@ from aiohttp_sse import sse_response
 from streamer.errors import MalformedRequest, NotAllowed
 from streamer.session.choosing import Answer
 from streamer.story.model import text_in
+from streamer.units import ticks_of_milliseconds
 from streamer.web.keys import SESSIONS, SETTINGS, SHELF
 from streamer.web.playlists import NO_STORE, RUN
 
 MAX_WORD = 64  # characters of an id
+MAX_POSITION_SECONDS = 7 * 24 * 3600
 
 
 async def create(request: web.Request) -> web.Response:
@@ -35,6 +37,7 @@ async def create(request: web.Request) -> web.Response:
             "id": opened.id,
             "playback_url": f"{base}/s/{opened.id}/{RUN}/index.m3u8",
             "control_url": f"{control}/choices",
+            "position_url": f"{control}/position",
             "events_url": f"{control}/events",
             "token": opened.token,
             "expires_at": datetime.fromtimestamp(opened.expires_ms / 1000, UTC).isoformat().replace("+00:00", "Z"),
@@ -57,6 +60,20 @@ async def choose(request: web.Request) -> web.Response:
     )
     taken = await request.app[SESSIONS].choose(request.match_info["session"], token, answer)
     return web.json_response(taken, headers=NO_STORE)
+
+
+async def place(request: web.Request) -> web.Response:
+    """Takes a page's word on where its viewer is."""
+    token = _token(request)
+    body = await _body(request, {"position", "paused"})
+    position, paused = body.get("position"), body.get("paused")
+    if isinstance(position, bool) or not isinstance(position, int | float) or not 0 <= position <= MAX_POSITION_SECONDS:
+        raise MalformedRequest("position", f"position is a number of seconds from 0 to {MAX_POSITION_SECONDS}")
+    if not isinstance(paused, bool):
+        raise MalformedRequest("paused", "paused is true or false")
+    ticks = ticks_of_milliseconds(round(position * 1000))
+    await request.app[SESSIONS].place(request.match_info["session"], token, ticks, paused=paused)
+    return web.Response(status=204, headers=NO_STORE)
 
 
 async def state(request: web.Request) -> web.Response:

@@ -73,7 +73,9 @@ async def play(url: str, folder: Path, *, seconds: float) -> Decoded:
     words = complaints.decode(errors="replace")
     assert process.returncode == 0, words
     assert "discontinuity" not in words.lower(), words
-    assert "skipping" not in words.lower(), words  # of segments; "duplicated MOOV … Skipped" it says of every fMP4 stream
+    assert "skipping" not in words.lower(), (
+        words
+    )  # of segments; "duplicated MOOV … Skipped" it says of every fMP4 stream
     return _read(folder)
 
 

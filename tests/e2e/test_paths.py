@@ -10,8 +10,8 @@ from aiohttp import ClientSession
 
 from media.make_footage import SHOTS
 from tests.e2e.client import open_session, wait_for
-from tests.e2e.conftest import Starter
 from tests.e2e.decoding import Part, assert_picture, assert_sound, play
+from tests.serving import ROOT, Starter, package
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
@@ -87,8 +87,5 @@ async def _packaged(folder: Path, cuts: list[tuple[str, int, int]]) -> Path:
         scenes.append(f"  s{index}: {{media: {{src: {src}, in: {first / 25:.2f}s, out: {stop / 25:.2f}s}}, {way}}}")
     text = "story: 1\nid: joins\ntitle: Joins\nstart: s0\nscenes:\n" + "\n".join(scenes) + "\n"
     (folder / "story.yaml").write_text(text, "utf-8")
-    process = await asyncio.create_subprocess_exec(
-        BRANCHLINE, "package", str(folder / "story.yaml"), "--library", str(folder / "library")
-    )
-    assert await process.wait() == 0
+    await package(folder / "story.yaml", folder / "library")
     return folder / "library"

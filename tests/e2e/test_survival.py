@@ -11,8 +11,8 @@ import pytest
 from aiohttp import ClientSession
 
 from tests.e2e.client import Opened, open_session
-from tests.e2e.conftest import Starter
 from tests.readers import Read, read_media
+from tests.serving import BRANCHLINE, Starter
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
 
@@ -88,11 +88,7 @@ async def test_a_server_told_to_stop_ends_cleanly_and_answers_who_waits(
             await events
 
 
-async def test_the_port_in_use_is_said_in_a_sentence(
-    sample_library: Path, start: Starter, tmp_path: Path
-) -> None:
-    from tests.e2e.conftest import BRANCHLINE  # noqa: PLC0415 - of this test alone
-
+async def test_the_port_in_use_is_said_in_a_sentence(sample_library: Path, start: Starter, tmp_path: Path) -> None:
     async with start(sample_library) as server:
         port = server.url.rpartition(":")[2]
         second = await asyncio.create_subprocess_exec(

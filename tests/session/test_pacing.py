@@ -11,6 +11,7 @@ from streamer.session.pacing import (
     due,
     next_change_ms,
     playhead,
+    with_position,
     with_sign,
 )
 from streamer.session.timeline import start_timeline
@@ -150,3 +151,21 @@ def test_it_is_known_when_the_clock_will_change_the_list() -> None:
     assert next_change_ms(timeline, Edge(published=7), started("8"), START_MS, SEEN) == 520
     assert next_change_ms(timeline, Edge(published=7), started("9"), START_MS, SEEN) is None
     assert next_change_ms(start_timeline(staged("only 8 ."), {}), Edge(published=4), started(), START_MS, SEEN) is None
+
+
+def test_the_page_s_word_is_believed_up_to_what_was_published() -> None:
+    said = with_position(started("3", requested=4), START_MS + 500, seconds("99"), paused=False, most=seconds(8))
+
+    assert playhead(said, START_MS + 500, SEEN) == seconds(8)
+    assert said.requested == 4
+
+
+def test_a_pause_that_was_said_stops_the_clock_whatever_the_player_asks_for() -> None:
+    paused = with_position(started(), START_MS, seconds(3), paused=True, most=seconds(8))
+    polled = with_sign(paused, START_MS + 60_000, SEEN, requested=5, starts=True)
+    goes_on = with_position(polled, START_MS + 61_000, seconds(3), paused=False, most=seconds(8))
+
+    assert playhead(polled, START_MS + 60_000, SEEN) == seconds(3)
+    assert after_a_stop(polled, START_MS + 600_000, SEEN) == polled
+    assert next_change_ms(start_timeline(staged(FORK), {}), Edge(published=3), polled, START_MS, SEEN) is None
+    assert playhead(goes_on, START_MS + 62_000, SEEN) == seconds(4)

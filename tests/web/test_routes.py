@@ -57,7 +57,16 @@ async def test_one_address_opens_a_session_of_its_own_each_time(client: Client) 
 async def test_an_app_gets_addresses_a_token_and_an_expiry(client: Client) -> None:
     body = await opened(client)
 
-    assert set(body) == {"id", "playback_url", "control_url", "events_url", "token", "expires_at", "story"}
+    assert set(body) == {
+        "id",
+        "playback_url",
+        "control_url",
+        "position_url",
+        "events_url",
+        "token",
+        "expires_at",
+        "story",
+    }
     assert body["token"] not in body["playback_url"]
     async with client.get(path_of(body["playback_url"])) as response:
         read_multivariant(await response.text())
@@ -136,6 +145,27 @@ async def test_choosing_needs_the_control_token(client: Client) -> None:
         async with client.post(path_of(body["control_url"]), json=choice, headers=headers) as response:
             assert response.status == 401
             assert "Bearer" in response.headers["WWW-Authenticate"]
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"position": "1", "paused": False}, "position"),
+        ({"position": -1, "paused": False}, "position"),
+        ({"position": 1}, "paused"),
+    ],
+)
+async def test_a_malformed_position_names_its_field(client: Client, body: object, field: str) -> None:
+    session = await opened(client)
+    auth = {"Authorization": f"Bearer {session['token']}"}
+
+    async with client.post(
+        path_of(session["position_url"]), json={"position": 0, "paused": True}, headers=auth
+    ) as good:
+        assert good.status == 204
+    async with client.post(path_of(session["position_url"]), json=body, headers=auth) as response:
+        assert response.status == 400
+        assert (await response.json())["field"] == field
 
 
 LONG = "x" * 3000

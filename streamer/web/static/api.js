@@ -3,7 +3,7 @@
 /**
  * @typedef {{id: string, title: string, play_url: string, watch_url: string}} Story
  * @typedef {{
- *   id: string, playback_url: string, control_url: string, events_url: string,
+ *   id: string, playback_url: string, control_url: string, position_url: string, events_url: string,
  *   token: string, expires_at: string, story: {id: string, title: string}
  * }} Session
  * @typedef {{decision: string, visit: number, choice: string, answer_id: string}} Answer
@@ -81,7 +81,7 @@ export async function openSession(story) {
     headers: { "Content-Type": "application/json" },
     body: JSON.stringify({ story }),
   });
-  for (const name of ["playback_url", "control_url", "events_url"]) session[name] = here(session[name]);
+  for (const name of ["playback_url", "control_url", "position_url", "events_url"]) session[name] = here(session[name]);
   return session;
 }
 
@@ -95,6 +95,20 @@ export function sendAnswer(session, answer) {
     method: "POST",
     headers: { "Content-Type": "application/json", Authorization: `Bearer ${session.token}` },
     body: JSON.stringify(answer),
+  });
+}
+
+/**
+ * @param {Session} session
+ * @param {number} position seconds
+ * @param {boolean} paused
+ * @returns {Promise<void>}
+ */
+export function sendPosition(session, position, paused) {
+  return ask(session.position_url, {
+    method: "POST",
+    headers: { "Content-Type": "application/json", Authorization: `Bearer ${session.token}` },
+    body: JSON.stringify({ position, paused }),
   });
 }
 

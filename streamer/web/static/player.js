@@ -29,8 +29,6 @@ export class Player {
     this.recovered = false;
     this.lostSince = 0;
     this.retrying = 0;
-    video.addEventListener("play", () => this.resumeLoading());
-    video.addEventListener("pause", () => this.stopLoading());
     video.addEventListener("error", () => {
       if (!this.hls && video.error && this.address) this.tell.failed("media");
     });
@@ -74,18 +72,6 @@ export class Player {
     } else if (this.video.hasAttribute("src")) {
       this.video.removeAttribute("src");
       this.video.load();
-    }
-  }
-
-  // The server takes each request for a sign that somebody watches: a paused page asks for nothing, so that no
-  // decision is closed while its viewer is away.
-  stopLoading() {
-    if (this.hls && !this.video.ended && !this.video.error) this.hls.stopLoad();
-  }
-
-  resumeLoading() {
-    if (this.hls && this.hls.levels?.length && !this.hls.loadingEnabled) {
-      this.hls.startLoad(this.video.currentTime, true);
     }
   }
 

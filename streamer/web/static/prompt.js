@@ -112,7 +112,9 @@ export class Prompt {
 
   /** @param {string} choice what was committed before the answer came */
   tooLate(choice) {
-    if (this.decision) this.settle(choice, `Too late: ${this.labelOf(choice)} was chosen`);
+    if (!this.decision) return;
+    this.settle(choice, `Too late: ${this.labelOf(choice)} was chosen`);
+    this.place.dataset.late = "";
   }
 
   /** The answer goes through only after more tries. */
@@ -176,6 +178,7 @@ export class Prompt {
     this.place.dataset.prompt = decision.decision;
     this.place.dataset.visit = String(decision.visit);
     delete this.place.dataset.settled;
+    delete this.place.dataset.late;
     delete this.place.dataset.pending;
     const buttons = decision.choices.map((choice, index) => {
       const button = element("button", "choice");

@@ -4,6 +4,7 @@ import { ApiError, listStories, listen, openSession } from "./api.js";
 import { Answers } from "./answers.js";
 import { Controls } from "./controls.js";
 import { find } from "./dom.js";
+import { Place } from "./place.js";
 import { Player } from "./player.js";
 import { Prompt } from "./prompt.js";
 import { Screens } from "./screens.js";
@@ -51,6 +52,7 @@ const prompt = new Prompt(find(stage, "[data-prompt]"), find(stage, "[data-annou
     controls.wake();
   },
 });
+const place = new Place(video);
 const controls = new Controls(stage, player, prompt);
 const screens = new Screens(stage, { start: begin, again: begin, remedy });
 
@@ -74,6 +76,7 @@ async function begin() {
     screens.entitle(session.story.title);
     answers = new Answers(session, telling, (visit) => prompt.mayAnswer(visit));
     events = listen(session, { event: heard, connected: (yes) => screens.connected(yes), gone: () => fail("expired") });
+    place.of(session);
     player.load(session.playback_url);
     branchline.hls = player.hls;
     if (!screens.failure) await play();
@@ -103,6 +106,7 @@ async function play() {
 function leave() {
   events?.close();
   answers?.stop();
+  place.leave();
   prompt.remove();
   player.unload();
   branchline.session = null;

@@ -13,9 +13,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import pytest
-
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[1]
 BRANCHLINE = str(Path(sys.executable).with_name("branchline"))
 START_SECONDS = 30
 
@@ -36,9 +34,8 @@ class Server:
 Starter = Callable[..., AbstractAsyncContextManager[Server]]
 
 
-@pytest.fixture(scope="session")
-def sample_library() -> Path:
-    """Gives the library with the sample story; what `make demo` made is taken as it is."""
+def package_sample() -> Path:
+    """Makes and packages the sample story; what `make demo` made is taken as it is."""
     library = ROOT / "build" / "library"
     subprocess.run([sys.executable, "media/make_footage.py"], cwd=ROOT, check=True, timeout=300, env=_environment())
     command = [BRANCHLINE, "package", "media/sample/story.yaml", "--library", str(library)]
@@ -46,16 +43,21 @@ def sample_library() -> Path:
     return library
 
 
-@pytest.fixture
-def start(tmp_path: Path) -> Starter:
-    """Starts servers; each keeps its state in the test's folder unless told otherwise."""
+async def package(story: Path, library: Path) -> None:
+    """Packages a story."""
+    process = await asyncio.create_subprocess_exec(BRANCHLINE, "package", str(story), "--library", str(library))
+    assert await process.wait() == 0
+
+
+def starter(folder: Path) -> Starter:
+    """Gives what starts servers; each keeps its state in the folder unless told otherwise."""
 
     @asynccontextmanager
     async def started(library: Path, *options: str, port: int = 0, state: Path | None = None) -> AsyncIterator[Server]:
-        with (tmp_path / "serve.log").open("ab") as log:
+        with (folder / "serve.log").open("ab") as log:
             process = await asyncio.create_subprocess_exec(
                 BRANCHLINE,
-                *("serve", "--library", str(library), "--state", str(state or tmp_path / "state"), "--port", str(port)),
+                *("serve", "--library", str(library), "--state", str(state or folder / "state"), "--port", str(port)),
                 *options,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=log,
@@ -65,7 +67,7 @@ def start(tmp_path: Path) -> Starter:
             async with asyncio.timeout(START_SECONDS):
                 line = (await process.stdout.readline()).decode()
             found = re.search(r"at (http://\S+)/$", line.strip())
-            assert found is not None, f"the server said {line!r}; see {tmp_path / 'serve.log'}"
+            assert found is not None, f"the server said {line!r}; see {folder / 'serve.log'}"
             yield Server(url=found[1], process=process)
         finally:
             if process.returncode is None:

@@ -1,0 +1,164 @@
+"""The page in a real browser: choices clicked and typed, joins not seen, an ending."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.async_api import Browser, Page, async_playwright
+
+from media.make_footage import SHOTS
+from tests.serving import Starter
+
+pytestmark = [pytest.mark.players, pytest.mark.timeout(240)]
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+SWITCHES = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--autoplay-policy=no-user-gesture-required",
+]
+STALL_MS = 100
+NEAR_SECONDS = 2.0
+BURST_FRAMES = 5
+LENGTHS = {shot.src: shot.frames / 25 for shot in SHOTS}
+TUNNEL_SECONDS = 6.6
+
+# Looks every 10 ms at how far the picture is; keeps what a test asks for.
+SAMPLER = """
+() => {
+  const video = window.branchline.video;
+  window.samples = [];
+  window.sampler = setInterval(() => {
+    const quality = video.getVideoPlaybackQuality();
+    window.samples.push([performance.now(), video.currentTime, quality.droppedVideoFrames, video.paused || video.ended]);
+  }, 10);
+}
+"""
+
+
+@pytest.fixture
+async def browser() -> AsyncIterator[Browser]:
+    if CHROMIUM is None:
+        pytest.fail("no Chromium is installed: run make players as root, or apt-get install chromium")
+    async with async_playwright() as playwright:
+        found = await playwright.chromium.launch(executable_path=CHROMIUM, args=SWITCHES)
+        yield found
+        await found.close()
+
+
+async def press_play(page: Page, url: str) -> None:
+    await page.goto(f"{url}/watch/sample")
+    assert await page.evaluate("window.branchline.session") is None  # nothing is loaded before Play
+    await page.click("[data-play]:enabled")
+    await page.wait_for_function("window.branchline.video.currentTime > 0.1")
+    await page.evaluate(SAMPLER)
+
+
+async def test_a_story_is_played_by_mouse_and_keys_and_no_join_is_seen(
+    sample_library: Path, start: Starter, browser: Browser, tmp_path: Path
+) -> None:
+    async with start(sample_library) as server:
+        page = await browser.new_page(viewport={"width": 1280, "height": 800}, bypass_csp=True)
+        complaints: list[str] = []
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+        await press_play(page, server.url)
+
+        await page.click('[data-choice="leave"]')
+        await page.click('[data-choice="take"]')  # a changed mind
+        await page.screenshot(path=tmp_path / "decision.png")
+        await page.wait_for_selector('[data-choice="branch"]', timeout=40_000)
+        await page.keyboard.press("ArrowRight")
+        await page.keyboard.press("Enter")
+        await page.wait_for_selector('[data-choice="again"]', timeout=40_000)
+        await page.keyboard.press("1")
+        await page.wait_for_function("window.branchline.log.some(entry => entry.kind === 'ended')", timeout=120_000)
+        await page.wait_for_selector("[data-again]", state="visible")
+        log: list[dict[str, Any]] = await page.evaluate("window.branchline.log.map(e => ({...e, detail: undefined}))")
+        samples: list[list[float]] = await page.evaluate("window.samples")
+        played = await page.evaluate("window.branchline.video.currentTime")
+
+    path = "platform yard junction lakeside turntable turntable tunnel lamplight".split()
+    lengths = [LENGTHS.get(scene, TUNNEL_SECONDS) for scene in path]
+    joins = [sum(lengths[:count]) for count in range(1, len(lengths))]
+    assert abs(played - sum(lengths)) < 0.1
+    assert complaints == []
+    waits = [entry["time"] for entry in log if entry["kind"] in ("waiting", "stalled") and entry["time"] > 0.5]
+    assert [at for at in waits if near(at, joins)] == []
+    assert worst_stall_ms(samples, joins) <= STALL_MS
+    assert worst_burst(samples, joins) <= BURST_FRAMES
+
+
+def near(at: float, joins: list[float]) -> bool:
+    return any(abs(at - join) <= NEAR_SECONDS for join in joins)
+
+
+def worst_stall_ms(samples: list[list[float]], joins: list[float]) -> float:
+    """Gives the longest time near a join in which the picture did not move."""
+    worst, since = 0.0, samples[0]
+    for sample in samples[1:]:
+        if sample[1] > since[1] or sample[3]:
+            since = sample
+        elif near(sample[1], joins):
+            worst = max(worst, sample[0] - since[0])
+    return worst
+
+
+def worst_burst(samples: list[list[float]], joins: list[float]) -> float:
+    """Gives the most frames dropped around one join."""
+    counts = []
+    for join in joins:
+        dropped = [sample[2] for sample in samples if abs(sample[1] - join) <= NEAR_SECONDS]
+        counts.append(dropped[-1] - dropped[0] if dropped else 0)
+    return max(counts)
+
+
+async def test_a_narrow_screen_shows_every_choice(
+    sample_library: Path, start: Starter, browser: Browser, tmp_path: Path
+) -> None:
+    async with start(sample_library) as server:
+        page = await browser.new_page(viewport={"width": 360, "height": 740}, bypass_csp=True)
+        await press_play(page, server.url)
+        await page.wait_for_selector('[data-choice="leave"]')
+        boxes = [await button.bounding_box() for button in await page.query_selector_all("[data-choice]")]
+        await page.screenshot(path=tmp_path / "narrow.png")
+        scrolls = await page.evaluate("document.documentElement.scrollWidth > innerWidth")
+
+    assert len(boxes) == 2
+    assert all(
+        box is not None and box["height"] >= 44 and 0 <= box["x"] and box["x"] + box["width"] <= 360 for box in boxes
+    )
+    assert not scrolls
+
+
+async def test_a_pause_keeps_the_decision_open(sample_library: Path, start: Starter, browser: Browser) -> None:
+    async with start(sample_library) as server:
+        page = await browser.new_page(bypass_csp=True)
+        await press_play(page, server.url)
+        await page.wait_for_selector('[data-choice="take"]')
+        await page.evaluate("window.branchline.video.pause()")
+        await page.wait_for_timeout(12_000)  # the lock would have come after 5.5 s
+        await page.click('[data-choice="take"]')
+        await page.evaluate("window.branchline.video.play()")
+        await page.wait_for_function("window.branchline.log.some(entry => entry.kind === 'sse:committed')", timeout=15_000)
+        committed = await page.evaluate("window.branchline.log.find(entry => entry.kind === 'sse:committed').detail")
+
+    assert (committed["choice"], committed["by"]) == ("take", "viewer")
+
+
+async def test_an_error_is_a_sentence(sample_library: Path, start: Starter, browser: Browser) -> None:
+    async with start(sample_library) as server:
+        page = await browser.new_page()
+        await page.goto(f"{server.url}/watch/no-such-story")
+        words = await page.wait_for_selector("[data-error-words]", state="visible")
+        assert words is not None
+        assert len((await words.inner_text()).split()) > 3
