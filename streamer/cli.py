@@ -79,14 +79,12 @@ def package(
                 total=progress.total,
             )
 
-        made = asyncio.run(
-            pipeline.package(loaded, story, text, Library(library), DEFAULT_LADDER, tools, tell)
-        )
+        made = asyncio.run(pipeline.package(loaded, story, text, Library(library), DEFAULT_LADDER, tools, tell))
     out.print(f"{loaded.id}: revision {made.revision} in {library}; {len(made.scenes)} scenes", markup=False)
 
 
 @app.command()
-def serve(
+def serve(  # noqa: PLR0917 - typer makes options of them
     config: Annotated[Path | None, typer.Option(help="Configuration file; see config/branchline.yaml.")] = None,
     library: Annotated[Path | None, typer.Option(help="Folder that packaged stories lie in. [library.path]")] = None,
     state: Annotated[Path | None, typer.Option(help="Folder of sessions and secret. [state.path]")] = None,

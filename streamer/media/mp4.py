@@ -106,7 +106,7 @@ def read_samples(read: Callable[[int], bytes]) -> tuple[bytes, Iterator[Sample]]
     if "ftyp" not in kept:
         raise BoxError("ftyp", "missing")
     init = kept["ftyp"] + kept["moov"]
-    if len(_children(init, _only(init, "moov"), "trak")) != 1:
+    if len(_children(init, _found(init, "moov")[0], "trak")) != 1:
         raise BoxError("moov", "holds more or fewer than one track")
     return init, _samples(read, _track_defaults(init))
 
@@ -295,7 +295,7 @@ def _samples(read: Callable[[int], bytes], defaults: _Defaults) -> Iterator[Samp
 
 
 def _fragment(moof: bytes, mdat_header: int, media: bytes, defaults: _Defaults) -> Iterator[Sample]:
-    for traf in _children(moof, _only(moof, "moof"), "traf"):
+    for traf in _children(moof, _found(moof, "moof")[0], "traf"):
         fragment = _fragment_defaults(moof, traf, defaults)
         position = 0
         for trun in _children(moof, traf, "trun"):
@@ -326,8 +326,8 @@ def _run_samples(moof: bytes, run: _Run, media: bytes, position: int, defaults: 
             place += 4
         if run.flags & _TRUN_COMPOSITION:
             (composition,) = struct.unpack_from(">i" if run.version else ">I", moof, place)
-        if duration is None or size is None:
-            raise BoxError("trun", "says no duration or size of a sample, and neither do tfhd and trex")
+        assert duration is not None  # the track's defaults know both
+        assert size is not None
         if position < 0 or position + size > len(media):
             raise BoxError("trun", f"sample {number} lies outside the mdat")
         yield Sample(
@@ -340,7 +340,7 @@ def _run_samples(moof: bytes, run: _Run, media: bytes, position: int, defaults: 
 
 
 def _track_defaults(init: bytes) -> _Defaults:
-    extends = _children(init, _only(init, "moov"), "mvex")
+    extends = _children(init, _found(init, "moov")[0], "mvex")
     trex = next(iter(_children(init, extends[0], "trex")), None) if extends else None
     if trex is None:
         raise BoxError("trex", "missing: the file is not fragmented")
@@ -475,13 +475,6 @@ def _boxes(data: bytes, start: int, end: int, parent: str) -> Iterator[_Box]:
 
 def _found(data: bytes, kind: str) -> list[_Box]:
     return [box for box in _boxes(data, 0, len(data), "file") if box.kind == kind]
-
-
-def _only(data: bytes, kind: str) -> _Box:
-    found = _found(data, kind)
-    if len(found) != 1:
-        raise BoxError(kind, "missing" if not found else "there more than once")
-    return found[0]
 
 
 def _children(data: bytes, parent: _Box, kind: str) -> list[_Box]:

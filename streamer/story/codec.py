@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -21,6 +22,7 @@ _PYTHON_TYPES: Mapping[str, tuple[type, ...]] = {
     "string": (str,),
     "enum": (str,),
 }
+_UNDECLARED = re.compile(r"undeclared reference to '([^']+)'")
 _FITS = {"bool": {"bool"}, "int": {"int"}, "number": {"number", "int"}, "string": {"string"}, "enum": {"string"}}
 
 
@@ -74,7 +76,9 @@ def _mapping(data: Any, *keys: str) -> dict[str, Any]:
 
 def _items(data: Any, key: str) -> list[tuple[int, dict[str, Any]]]:
     found = data.get(key) if isinstance(data, dict) else None
-    return [(index, item) for index, item in enumerate(found) if isinstance(item, dict)] if isinstance(found, list) else []
+    return (
+        [(index, item) for index, item in enumerate(found) if isinstance(item, dict)] if isinstance(found, list) else []
+    )
 
 
 def _scenes(tree: Tree) -> Iterator[tuple[Path, dict[str, Any]]]:
@@ -102,7 +106,7 @@ def _language(tree: Tree) -> Language:
         for name, variable in _mapping(tree.data, section).items()
         if isinstance(variable, dict)
     }
-    names = [name for name in _mapping(tree.data, "conditions") if isinstance(name, str) and name.isidentifier()]
+    names = [name for name in _mapping(tree.data, "conditions") if name.isidentifier()]
     return Language(variables, tuple(names))
 
 
@@ -119,12 +123,17 @@ def _check_variable(tree: Tree, path: Path, variable: dict[str, Any]) -> None:
     if kind == "enum" and not (isinstance(values, list) and values):
         tree.add(path, "an enum needs its values", "Add 'values: [one, two]'")
     elif kind != "enum" and values is not None:
-        tree.add((*path, "values"), f"a {kind} has no values", "Write 'type: enum', or remove it", key=True)
+        tree.add(
+            (*path, "values"),
+            f"only an enum has values, and this is of type {kind}",
+            "Write 'type: enum', or remove it",
+            key=True,
+        )
     if problem := _misfit(variable, variable["default"]):
         tree.add((*path, "default"), problem, f"Write a default of type {kind}")
     low, high = variable.get("min"), variable.get("max")
     if kind not in ("int", "number") and (low is not None or high is not None):
-        tree.add(path, f"a {kind} has no min or max", "Remove them")
+        tree.add(path, f"only a number has min and max, and this is of type {kind}", "Remove them")
     elif isinstance(low, int | float) and isinstance(high, int | float) and low > high:
         tree.add((*path, "min"), f"min {low} is above max {high}", "Swap them")
 
@@ -171,7 +180,9 @@ def _check_target(tree: Tree, path: Path, target: str, *, groups: bool) -> None:
     if kind == "groups" and not groups:
         tree.add(path, f"{target!r} is a group", "Name a scene here")
     elif name not in known:
-        tree.add(path, f"there is no {word} {name!r}", f"{closest(name, known)}Declare it under '{kind}', or name another")
+        tree.add(
+            path, f"there is no {word} {name!r}", f"{closest(name, known)}Declare it under '{kind}', or name another"
+        )
 
 
 def _check_group_cycles(tree: Tree) -> None:
@@ -212,7 +223,11 @@ def _check_decision(tree: Tree, path: Path, decision: dict[str, Any], seen: dict
             tree.add((*path, "choices", index, "id"), f"choice {choice_id!r} stands twice", "Give each its own id")
     default = decision.get("default")
     if isinstance(default, str) and ids and default not in ids:
-        tree.add((*path, "default"), f"there is no choice {default!r}", f"{closest(default, ids)}Name one of: {', '.join(ids)}")
+        tree.add(
+            (*path, "default"),
+            f"there is no choice {default!r}",
+            f"{closest(default, ids)}Name one of: {', '.join(ids)}",
+        )
     for index, choice in choices:
         if choice.get("id") == default and "when" in choice:
             tree.add(
@@ -243,7 +258,9 @@ def _check_effect(tree: Tree, path: Path, name: str, effect: object, language: L
     state = _mapping(tree.data, "state")
     variable = state.get(name)
     if not isinstance(variable, dict):
-        tree.add(path, f"there is no variable {name!r}", f"{closest(name, list(state))}Declare it under 'state'", key=True)
+        tree.add(
+            path, f"there is no variable {name!r}", f"{closest(name, list(state))}Declare it under 'state'", key=True
+        )
     elif variable.get("type") not in _PYTHON_TYPES:
         return
     elif isinstance(effect, str):
@@ -258,19 +275,23 @@ def _compiled(tree: Tree, path: Path, text: object, language: Language, types: s
     try:
         expression = language.compile(text)
     except ExpressionError as error:
-        remedy = "Declare the name under 'state' or 'profile', or mend it" if "undeclared" in error.problem else "Mend the expression"
-        names = [part.rsplit("'", 1)[-1] for part in error.problem.split("' (")[:1]]
-        wrong = names[0] if names else ""
-        tree.add(path, f"{text!r}: {error.problem}", f"{closest(wrong, sorted(language.names))}{remedy}", shift=error.column - 1)
+        unknown = _UNDECLARED.search(error.problem)
+        hint = closest(unknown[1], sorted(language.names)) if unknown else ""
+        remedy = "Declare the name under 'state' or 'profile'" if unknown else "Mend the expression"
+        tree.add(path, f"{text!r}: {error.problem}", hint + remedy, shift=error.column - 1)
         return None
     if expression.type not in types:
         wanted = " or ".join(sorted(types))
-        tree.add(path, f"{text!r} gives a {expression.type}, not a {wanted}", f"Write an expression that gives a {wanted}")
+        tree.add(path, f"{text!r} is of type {expression.type}, not {wanted}", f"Write an expression of type {wanted}")
         return None
     scenes = _mapping(tree.data, "scenes")
     for scene in expression.scenes:
         if scene not in scenes:
-            tree.add(path, f"{text!r} asks for scene {scene!r}, which is not there", f"{closest(scene, list(scenes))}Name a scene")
+            tree.add(
+                path,
+                f"{text!r} asks for scene {scene!r}, which is not there",
+                f"{closest(scene, list(scenes))}Name a scene",
+            )
     return expression
 
 

@@ -16,7 +16,9 @@ from cel_expr_python import cel
 MAX_CHARACTERS = 1000
 TYPES = {"bool": cel.Type.BOOL, "int": cel.Type.INT, "number": cel.Type.DOUBLE, "string": cel.Type.STRING}
 _PLACE = re.compile(r"<input>:(\d+):(\d+): (.*)")
-_NAMES = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|(visits|visited)\s*\(\s*['\"]([^'\"]*)['\"]\s*\)|([A-Za-z_][\w.]*)")
+_NAMES = re.compile(
+    r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|(visits|visited)\s*\(\s*['\"]([^'\"]*)['\"]\s*\)|([A-Za-z_][\w.]*)"
+)
 _FORBIDDEN = re.compile(r"\.\s*(all|exists|exists_one|map|filter|matches)\s*\(|\bhas\s*\(")
 
 
@@ -62,11 +64,19 @@ class Language:
             functions=[
                 cel.FunctionDecl(
                     "visits",
-                    [cel.Overload("visits", cel.Type.INT, [cel.Type.STRING], False, lambda scene: self._visits.get(scene, 0))],
+                    [
+                        cel.Overload(
+                            "visits", cel.Type.INT, [cel.Type.STRING], False, lambda scene: self._visits.get(scene, 0)
+                        )
+                    ],
                 ),
                 cel.FunctionDecl(
                     "visited",
-                    [cel.Overload("visited", cel.Type.BOOL, [cel.Type.STRING], False, lambda scene: scene in self._visits)],
+                    [
+                        cel.Overload(
+                            "visited", cel.Type.BOOL, [cel.Type.STRING], False, lambda scene: scene in self._visits
+                        )
+                    ],
                 ),
             ],
         )
@@ -115,4 +125,4 @@ def _translated(message: str) -> ExpressionError:
     if first is None:
         return ExpressionError(message.splitlines()[0])
     problem = first[3].replace(" (in container '')", "").split(" expecting {")[0]
-    return ExpressionError(problem, int(first[2]) + 1)
+    return ExpressionError(problem, int(first[2]))

@@ -19,13 +19,21 @@ def check_graph(story: Story, tree: Tree) -> None:
     reached = _reached(story)
     for name in story.scenes:
         if name not in reached:
-            tree.add(("scenes", name), f"no way leads to scene {name!r}", "Lead to it, or remove it", key=True, level="warning")
+            tree.add(
+                ("scenes", name),
+                f"no way leads to scene {name!r}",
+                "Lead to it, or remove it",
+                key=True,
+                level="warning",
+            )
     for name, scene in story.scenes.items():
         _check_way_on(story, tree, ("scenes", name), scene)
         if scene.decision is not None:
             _check_window(story, tree, ("scenes", name, "decision"), scene.decision)
     if story.fallback is None and not _always_leads(story, (Rule(to=story.start),)):
-        tree.add(("start",), "no rule of the start may hold", "Let its last rule have no 'when', or name a 'fallback' scene")
+        tree.add(
+            ("start",), "no rule of the start may hold", "Let its last rule have no 'when', or name a 'fallback' scene"
+        )
     _check_circles(story, tree)
 
 
@@ -47,13 +55,18 @@ def _length_findings(story: Story, lengths: Mapping[str, Ticks], file: str) -> I
             continue
         opens, closes = (instant_within(at, length) for at in (scene.decision.opens_at, scene.decision.closes_at))
         if opens < 0:
-            yield finding(name, ".decision.opens_at", f"opens before the scene (of {seconds} s) begins", "Open it later")
+            yield finding(
+                name, ".decision.opens_at", f"opens before the scene (of {seconds} s) begins", "Open it later"
+            )
         if closes <= max(opens, 0):
             yield finding(name, ".decision.closes_at", "the lock does not come after the opening", "Lock it later")
         if closes > length - story.lead:
             lead = decimal_seconds(story.lead, 3)
             yield finding(
-                name, ".decision.closes_at", f"the lock is less than {lead} s before the scene's end ({seconds} s)", "Lock it earlier"
+                name,
+                ".decision.closes_at",
+                f"the lock is less than {lead} s before the scene's end ({seconds} s)",
+                "Lock it earlier",
             )
         if closes < OPENING and name in _openings(story):
             yield finding(
@@ -97,13 +110,18 @@ def _check_way_on(story: Story, tree: Tree, path: Path, scene: Scene) -> None:
 
 def _always_leads(story: Story, rules: tuple[Rule, ...]) -> bool:
     return any(
-        rule.when is None and (not rule.to.startswith("@") or _always_leads(story, story.groups[rule.to[1:]])) for rule in rules
+        rule.when is None and (not rule.to.startswith("@") or _always_leads(story, story.groups[rule.to[1:]]))
+        for rule in rules
     )
 
 
 def _check_circles(story: Story, tree: Tree) -> None:
     """A circle of scenes that no decision can leave would play for ever."""
-    quiet = {name: possible_successors(story, scene) for name, scene in story.scenes.items() if scene.decision is None and scene.end is None}
+    quiet = {
+        name: possible_successors(story, scene)
+        for name, scene in story.scenes.items()
+        if scene.decision is None and scene.end is None
+    }
     stuck = set(quiet)
     # Whoever can reach a decision or an ending is not stuck; what is left after that goes round for ever.
     changed = True
@@ -112,10 +130,15 @@ def _check_circles(story: Story, tree: Tree) -> None:
         stuck -= free
         changed = bool(free)
     for name in stuck:
-        tree.add(("scenes", name), f"from scene {name!r} the story never ends and nothing can be decided", "Add a way out", key=True)
+        tree.add(
+            ("scenes", name),
+            f"from scene {name!r} the story never ends and nothing can be decided",
+            "Add a way out",
+            key=True,
+        )
 
 
-def _openings(story: Story) -> set[str]:
+def _openings(story: Story) -> frozenset[str]:
     return scenes_of(story, story.start)
 
 

@@ -9,7 +9,8 @@ from streamer.errors import MalformedRequest
 from streamer.story.model import Story, Value, Variable
 from streamer.story.rules import fitted
 
-MAX_TEXT = 64
+MAX_TEXT = 64  # characters
+MAX_NUMBER = 2**63
 
 
 def checked_profile(story: Story, given: Mapping[str, object], *, trusted: bool) -> dict[str, Value]:
@@ -34,7 +35,9 @@ def _checked(story: Story, name: str, value: object, *, trusted: bool) -> Value:
         hint = f"; did you mean {match[0]!r}?" if match else ""
         raise MalformedRequest(field, f"the story has no profile input {name!r}{hint}")
     if not trusted and (variable.source == "token" or variable.personal):
-        raise MalformedRequest(field, f"profile input {name!r} is given by an app when it opens a session, not in an address")
+        raise MalformedRequest(
+            field, f"profile input {name!r} is given by an app when it opens a session, not in an address"
+        )
     found = _read(variable, value) if isinstance(value, str) and not trusted else value
     if not _fits(variable, found):
         wanted = f"one of {', '.join(variable.values)}" if variable.values else variable.type
@@ -62,7 +65,7 @@ def _fits(variable: Variable, value: object) -> bool:
         case "int":
             return isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**63
         case "number":
-            return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e300
+            return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= MAX_NUMBER
         case "enum":
             return value in variable.values
         case _:

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 from streamer.story.file import Mistake, StoryFile
 from streamer.story.tree import Path, Tree
 
+MAX_SHOWN = 60  # characters of a wrong value in a message
 _REMEDIES = {
     "string_type": ("is no text", "Write a text; put it in quotes if it looks like a number or true/false"),
     "bool_type": ("is neither true nor false", "Write true or false"),
@@ -72,7 +73,7 @@ def _note(tree: Tree, detail: Any) -> None:
 
 def _short(value: object) -> str:
     text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "…"
+    return text if len(text) <= MAX_SHOWN else text[: MAX_SHOWN - 1] + "…"
 
 
 def _keys_at(path: Path) -> list[str]:

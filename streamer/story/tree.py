@@ -17,6 +17,7 @@ MAX_DEPTH = 32
 _INT = re.compile(r"[-+]?(0|[1-9][0-9]*)$")
 _FLOAT = re.compile(r"[-+]?(0|[1-9][0-9]*)\.[0-9]+([eE][-+]?[0-9]+)?$")
 _QUOTED = ("'", '"', "|", ">")
+_WORDS: dict[str, bool | None] = {"": None, "~": None, "null": None, "true": True, "false": False}
 _TRAPS = {"yes", "no", "on", "off", "y", "n"}
 
 
@@ -38,7 +39,9 @@ class Tree:
             path = path[:-1]
         return self.values.get(path, (1, 1))
 
-    def add(self, path: Path, problem: str, remedy: str, *, key: bool = False, level: str = "error", shift: int = 0) -> None:
+    def add(
+        self, path: Path, problem: str, remedy: str, *, key: bool = False, level: str = "error", shift: int = 0
+    ) -> None:
         """Notes a finding at a path; `shift` moves its column to the right, within a text."""
         line, column = self.place(path, key=key)
         self._note((line, column + shift), path, problem, remedy, level)
@@ -70,7 +73,8 @@ class Tree:
                 return [self.read(item, (*path, index), depth + 1) for index, item in enumerate(node.value)]
             case yaml.ScalarNode():
                 return self._scalar(node, path)
-        return None
+            case _:
+                raise TypeError(f"YAML knows no {type(node).__name__}")
 
     def _mapping(self, node: yaml.MappingNode, path: Path, depth: int) -> dict[str, Any]:
         found: dict[str, Any] = {}
@@ -82,7 +86,9 @@ class Tree:
             key = key_node.value
             if key in found:
                 first = self.keys[(*path, key)][0]
-                self._note(place, (*path, key), f"the key {key!r} stands twice (first in line {first})", "Keep one of them")
+                self._note(
+                    place, (*path, key), f"the key {key!r} stands twice (first in line {first})", "Keep one of them"
+                )
                 continue
             self.keys[(*path, key)] = place
             found[key] = self.read(value_node, (*path, key), depth + 1)
@@ -92,22 +98,17 @@ class Tree:
         text: str = node.value
         if node.style in _QUOTED:
             return text
-        if text in ("", "~", "null"):
-            return None
-        if text in ("true", "false"):
-            return text == "true"
         if text.lower() in _TRAPS or text in ("True", "False", "TRUE", "FALSE"):
             self.add(
                 path,
                 f"{text!r} is read as a truth value by some programs and as a text by others",
                 f'Write true or false, or "{text}" in quotes for the text',
             )
-            return text
+        if text in _WORDS:
+            return _WORDS[text]
         if _INT.match(text):
             return int(text)
-        if _FLOAT.match(text):
-            return float(text)
-        return text
+        return float(text) if _FLOAT.match(text) else text
 
 
 def spelled(path: Path) -> str:
@@ -131,9 +132,8 @@ def parse(text: str, file: str) -> Tree:
         for event in yaml.parse(text, Loader=_Loader):
             if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
                 mark = event.start_mark
-                raise _refusal(
-                    file, mark.line + 1, mark.column + 1, "anchors and aliases are not read", "Write the value out"
-                )
+                line, column = (mark.line + 1, mark.column + 1) if mark is not None else (1, 1)
+                raise _refusal(file, line, column, "anchors and aliases are not read", "Write the value out")
         node = yaml.compose(text, Loader=_Loader)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)

@@ -78,8 +78,6 @@ async def test_no_sound_drifts_over_many_joins(start: Starter, tmp_path: Path) -
 
 
 async def _packaged(folder: Path, cuts: list[tuple[str, int, int]]) -> Path:
-    from tests.e2e.conftest import BRANCHLINE, ROOT
-
     (folder / "footage").symlink_to(ROOT / "media" / "sample" / "footage")
     scenes = []
     for index, (src, first, stop) in enumerate(cuts):

@@ -6,6 +6,7 @@ import asyncio
 import os
 import shutil
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -45,7 +46,7 @@ ALLOWED_SECONDS = {"mpv": 6, "vlc": 25, "gstreamer playbin3": 12, "gstreamer pla
 @pytest.mark.parametrize("player", list(PLAYERS))
 @pytest.mark.usefixtures("sample_library")  # its footage
 async def test_a_native_player_crosses_the_join_to_the_chosen_scene(
-    player: str, start: Starter, tmp_path: Path, record_property: pytest.RecordProperty
+    player: str, start: Starter, tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
     program, *options = PLAYERS[player]
     if shutil.which(program) is None:

@@ -39,7 +39,8 @@ SAMPLER = """
   window.samples = [];
   window.sampler = setInterval(() => {
     const quality = video.getVideoPlaybackQuality();
-    window.samples.push([performance.now(), video.currentTime, quality.droppedVideoFrames, video.paused || video.ended]);
+    const still = video.paused || video.ended;
+    window.samples.push([performance.now(), video.currentTime, quality.droppedVideoFrames, still]);
   }, 10);
 }
 """
@@ -87,7 +88,7 @@ async def test_a_story_is_played_by_mouse_and_keys_and_no_join_is_seen(
         samples: list[list[float]] = await page.evaluate("window.samples")
         played = await page.evaluate("window.branchline.video.currentTime")
 
-    path = "platform yard junction lakeside turntable turntable tunnel lamplight".split()
+    path = ["platform", "yard", "junction", "lakeside", "turntable", "turntable", "tunnel", "lamplight"]
     lengths = [LENGTHS.get(scene, TUNNEL_SECONDS) for scene in path]
     joins = [sum(lengths[:count]) for count in range(1, len(lengths))]
     assert abs(played - sum(lengths)) < 0.1
@@ -135,7 +136,7 @@ async def test_a_narrow_screen_shows_every_choice(
 
     assert len(boxes) == 2
     assert all(
-        box is not None and box["height"] >= 44 and 0 <= box["x"] and box["x"] + box["width"] <= 360 for box in boxes
+        box is not None and box["height"] >= 44 and box["x"] >= 0 and box["x"] + box["width"] <= 360 for box in boxes
     )
     assert not scrolls
 
@@ -149,7 +150,9 @@ async def test_a_pause_keeps_the_decision_open(sample_library: Path, start: Star
         await page.wait_for_timeout(12_000)  # the lock would have come after 5.5 s
         await page.click('[data-choice="take"]')
         await page.evaluate("window.branchline.video.play()")
-        await page.wait_for_function("window.branchline.log.some(entry => entry.kind === 'sse:committed')", timeout=15_000)
+        await page.wait_for_function(
+            "window.branchline.log.some(entry => entry.kind === 'sse:committed')", timeout=15_000
+        )
         committed = await page.evaluate("window.branchline.log.find(entry => entry.kind === 'sse:committed').detail")
 
     assert (committed["choice"], committed["by"]) == ("take", "viewer")

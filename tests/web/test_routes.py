@@ -226,7 +226,7 @@ async def test_what_is_wrong_gets_a_problem_document_and_never_a_trace(
         ({"story": 5}, "story"),
         ({"story": "test", "profile": []}, "profile"),
         ({"story": "test", "profile": {"x": 1}}, "profile.x"),
-        ({"story": "test", "stroy": 1}, "stroy"),
+        ({"story": "test", "stori": 1}, "stori"),
     ],
 )
 async def test_a_malformed_opening_names_its_field(client: Client, body: object, field: str) -> None:

@@ -1,0 +1,105 @@
+"""Command lines: what ffmpeg is asked, word by word where it matters."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+from streamer.media.ladder import DEFAULT_LADDER
+from streamer.packager.commands import decode, encode_sound, key_frames, last_end
+from streamer.packager.plan import Span
+from streamer.packager.probe import Source
+
+SOURCE = Source(
+    path=Path("/footage/-strange: name.mov"),
+    picture=1,
+    sound=0,
+    picture_seconds=Fraction(20),
+    seconds=Fraction(20),
+    height=1080,
+    has_color_space=True,
+)
+TO_END = Span(start=0, end=None)
+
+
+def value_of(argv: list[str], option: str) -> list[str]:
+    return [value for name, value in zip(argv, argv[1:], strict=False) if name == option]
+
+
+def test_each_rendition_gets_a_scale_of_its_own_from_one_decode() -> None:
+    argv = decode("/bin/ffmpeg", SOURCE, DEFAULT_LADDER, [TO_END], Path("/work"))
+
+    graph = value_of(argv, "-filter_complex")[0]
+    assert argv[:3] == ["/bin/ffmpeg", "-i", "/footage/-strange: name.mov"]
+    assert argv.count("-i") == 1
+    assert graph.count("scale=") == 3
+    assert graph.count("split=3") == 1
+    assert "[0:1]fps=fps=25/1:start_time=0" in graph
+    assert "[0:0]aresample=48000:async=1:first_pts=0" in graph
+    assert [word for word in argv if word.startswith("/work/")] == [
+        "/work/v0.mp4",
+        "/work/v1.mp4",
+        "/work/v2.mp4",
+        "/work/sound.pcm",
+    ]
+
+
+def test_a_silent_source_is_asked_for_no_sound() -> None:
+    silent = Source(
+        path=Path("/a.mp4"),
+        picture=0,
+        sound=None,
+        picture_seconds=None,
+        seconds=None,
+        height=360,
+        has_color_space=False,
+    )
+
+    argv = decode("ffmpeg", silent, DEFAULT_LADDER, [TO_END], Path("/work"))
+
+    assert "aresample" not in value_of(argv, "-filter_complex")[0]
+    assert "in_color_matrix=bt601" in value_of(argv, "-filter_complex")[0]
+
+
+def test_no_frame_after_the_last_scene_is_encoded() -> None:
+    spans = [Span(start=0, end=80), Span(start=100, end=250)]
+
+    argv = decode("ffmpeg", SOURCE, DEFAULT_LADDER, spans, Path("/work"))
+
+    assert value_of(argv, "-frames:v") == ["250", "250", "250"]
+    assert "atrim=end_sample=482048" in value_of(argv, "-filter_complex")[0]  # 10 s and two AAC frames
+    assert last_end([*spans, TO_END]) is None
+
+
+def test_key_frames_are_asked_for_by_number_where_segments_begin() -> None:
+    spans = [Span(start=80, end=None), Span(start=0, end=80), Span(start=0, end=80)]
+
+    asked = key_frames(spans, 50)
+
+    assert asked == "expr:between(n,0,79)*not(mod(n-0,50))+gte(n,80)*not(mod(n-80,50))"
+
+
+def test_encodings_of_a_rendition_share_all_settings_whatever_the_source() -> None:
+    other = Source(
+        path=Path("/b.mp4"),
+        picture=0,
+        sound=1,
+        picture_seconds=None,
+        seconds=None,
+        height=240,
+        has_color_space=False,
+    )
+
+    def outputs(source: Source) -> list[str]:
+        argv = decode("ffmpeg", source, DEFAULT_LADDER, [TO_END], Path("/work"))
+        return argv[argv.index("-map") :]
+
+    assert outputs(SOURCE) == outputs(other)
+
+
+def test_sound_is_encoded_from_samples_a_fragment_each_frame() -> None:
+    argv = encode_sound("ffmpeg", DEFAULT_LADDER.audio, Path("/work/a.mp4"))
+
+    assert argv[argv.index("-i") + 1] == "pipe:0"
+    assert value_of(argv, "-b:a") == ["128k"]
+    assert "frag_every_frame" in value_of(argv, "-movflags")[0]

@@ -1,0 +1,111 @@
+"""Whole frames: where clips and segments begin and end."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streamer.media.index import AUDIO_FRAME_SAMPLES, AUDIO_SAMPLE_RATE
+from streamer.packager.plan import Rate, cuts, frame_at, frames_around, sample_at
+from streamer.units import round_half_up, seconds_to_ticks
+
+PAL = Rate(numerator=25, denominator=1)
+RATES = st.sampled_from(
+    [
+        PAL,
+        *(Rate(numerator=rate, denominator=1) for rate in (10, 12, 24, 30, 48, 50, 60, 100, 120)),
+        *(Rate(numerator=rate * 1000, denominator=1001) for rate in (24, 30, 60, 120)),
+    ]
+)
+
+
+@given(RATES, st.integers(1, 4), st.data())
+def test_segments_cover_the_clip_and_none_is_too_long(rate: Rate, seconds: int, data: st.DataObject) -> None:
+    shortest = rate.per_segment(seconds)
+    frames = data.draw(st.integers(shortest, 40 * shortest))
+
+    found = cuts(frames, rate, seconds)
+
+    picture = [b - a for a, b in zip(found.picture, found.picture[1:], strict=False)]
+    sound = [b - a for a, b in zip(found.sound, found.sound[1:], strict=False)]
+    assert sum(picture) == frames
+    assert len(picture) == len(sound)
+    assert min(picture) > 0
+    assert min(sound) > 1  # the last may lose a frame and is still a segment
+    too_long = seconds + Fraction(1, 2)
+    assert all(rate.seconds(length) < too_long for length in picture)
+    assert all(Fraction(length * AUDIO_FRAME_SAMPLES, AUDIO_SAMPLE_RATE) < too_long for length in sound)
+    clip = rate.seconds(frames) * AUDIO_SAMPLE_RATE / AUDIO_FRAME_SAMPLES
+    assert 0 <= sum(sound) - clip < 1
+    assert found.fits == (sum(sound) == clip)
+
+
+@given(RATES, st.integers(1, 4), st.data())
+def test_sound_is_cut_within_half_a_frame_of_the_picture_but_for_the_last_cut(
+    rate: Rate, seconds: int, data: st.DataObject
+) -> None:
+    shortest = rate.per_segment(seconds)
+    found = cuts(data.draw(st.integers(shortest, 40 * shortest)), rate, seconds)
+
+    for frame, grid in list(zip(found.picture, found.sound, strict=True))[:-2]:
+        assert abs(rate.seconds(frame) * AUDIO_SAMPLE_RATE / AUDIO_FRAME_SAMPLES - grid) <= Fraction(1, 2)
+
+
+@pytest.mark.parametrize(
+    ("frames", "picture"),
+    [
+        (50, (0, 50)),
+        (62, (0, 62)),  # 0.48 s over
+        (63, (0, 50, 63)),
+        (184, (0, 50, 100, 150, 184)),
+        (211, (0, 50, 100, 150, 211)),
+    ],
+)
+def test_a_tail_under_half_a_second_goes_into_the_segment_before(frames: int, picture: tuple[int, ...]) -> None:
+    assert cuts(frames, PAL, 2).picture == picture
+
+
+def test_the_last_cut_of_the_sound_moves_where_its_segment_would_round_up() -> None:
+    rate = Rate(numerator=120, denominator=1)
+
+    found = cuts(779, rate, 2)  # 6.492 s
+
+    assert found.picture == (0, 240, 480, 779)
+    assert found.sound == (0, 94, 188, 305)  # 117 frames are 2.496 s, 118 would be 2.517 s
+
+
+def test_a_clip_shorter_than_a_segment_is_refused() -> None:
+    with pytest.raises(ValueError, match="49 frames are no whole segment of 50"):
+        cuts(49, PAL, 2)
+
+
+@pytest.mark.parametrize(
+    ("rate", "timescale", "frame_units"),
+    [
+        (PAL, 90_000, 3600),
+        (Rate(numerator=30_000, denominator=1001), 90_000, 3003),
+        (Rate(numerator=24_000, denominator=1001), 24_000, 1001),
+        (Rate(numerator=60_000, denominator=1001), 60_000, 1001),
+    ],
+)
+def test_a_frame_is_a_whole_number_of_units(rate: Rate, timescale: int, frame_units: int) -> None:
+    assert (rate.timescale, rate.frame_units) == (timescale, frame_units)
+
+
+def test_decimal_notation_may_miss_a_frame_by_half_a_millisecond() -> None:
+    film = Rate(numerator=24_000, denominator=1001)
+
+    assert frame_at(PAL, seconds_to_ticks(Fraction("7.36"))) == 184
+    assert frame_at(film, seconds_to_ticks(Fraction("1.043"))) == 25  # 1.042708 s
+    assert frame_at(film, seconds_to_ticks(Fraction("1.044"))) is None
+    assert frames_around(PAL, seconds_to_ticks(Fraction("7.37"))) == ("7.360s", "7.400s")
+
+
+@given(RATES, st.integers(0, 10**6))
+def test_the_sample_of_a_frame_is_the_nearest(rate: Rate, frame: int) -> None:
+    exact = rate.seconds(frame) * AUDIO_SAMPLE_RATE
+
+    assert sample_at(frame, rate) == round_half_up(exact.numerator, exact.denominator)
