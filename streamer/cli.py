@@ -86,11 +86,11 @@ def package(
 @app.command()
 def serve(  # noqa: PLR0917 - typer makes options of them
     config: Annotated[Path | None, typer.Option(help="Configuration file; see config/branchline.yaml.")] = None,
-    library: Annotated[Path | None, typer.Option(help="Folder that packaged stories lie in. [library.path]")] = None,
-    state: Annotated[Path | None, typer.Option(help="Folder of sessions and secret. [state.path]")] = None,
-    host: Annotated[str | None, typer.Option(help="Address to listen on. [server.host]")] = None,
-    port: Annotated[int | None, typer.Option(help="TCP port; 0: any free one. [server.port]")] = None,
-    media_base: Annotated[str | None, typer.Option(help="Address in front of media names. [media.base]")] = None,
+    library: Annotated[Path | None, typer.Option(help="Folder that packaged stories lie in. (library.path)")] = None,
+    state: Annotated[Path | None, typer.Option(help="Folder of sessions and secret. (state.path)")] = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on. (server.host)")] = None,
+    port: Annotated[int | None, typer.Option(help="TCP port; 0: any free one. (server.port)")] = None,
+    media_base: Annotated[str | None, typer.Option(help="Address in front of media names. (media.base)")] = None,
     browser: Annotated[
         bool, typer.Option("--open", help="Open the first story in a browser, where there is a display.")
     ] = False,

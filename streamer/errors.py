@@ -40,9 +40,10 @@ class Finding:
     level: str = "error"  # or "warning"
 
     def __str__(self) -> str:
-        """Gives the finding as one line: file:line:column: level: field: problem; remedy."""
+        """Gives the finding as one line: file:line:column: level: field: problem. Remedy."""
+        place = f"{self.file}:{self.line}:{self.column}" if self.line else self.file
         field = f" {self.field}:" if self.field else ""
-        return f"{self.file}:{self.line}:{self.column}: {self.level}:{field} {self.problem}. {self.remedy}"
+        return f"{place}: {self.level}:{field} {self.problem}. {self.remedy}"
 
 
 class StoryError(BranchlineError):

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 
-from streamer.errors import LibraryError, PackagingError
+from streamer.errors import LibraryError, PackagingError, StoryError
 from streamer.library.filesystem import PACKAGE_FORMAT, Encoded, Library, SourceHash, revision_of
 from streamer.media.index import AudioRendition, ClipIndex, Package, RenditionIndex, VideoRendition
 from streamer.media.ladder import Ladder
@@ -33,6 +33,7 @@ from streamer.packager.plan import FASTEST, SLOWEST, Rate, Span, cuts, frame_at,
 from streamer.packager.probe import Source, probe
 from streamer.packager.process import Finished, run
 from streamer.packager.tools import Tools
+from streamer.story import lint
 from streamer.story.model import Scene, Story
 from streamer.units import decimal_seconds
 
@@ -103,6 +104,7 @@ async def package(  # noqa: PLR0917 - the one entry; each argument has a type of
 
     Raises:
         PackagingError: footage is missing or unfit, ffmpeg failed, or the disk is full.
+        StoryError: the footage is too short for the times of the story's decisions.
     """
     rate = _checked_rate(ladder)
     setting = _Setting(library=library, ladder=ladder, rate=rate, tools=tools, on_progress=on_progress)
@@ -116,6 +118,10 @@ async def package(  # noqa: PLR0917 - the one entry; each argument has a type of
             keys = {(asset.src, wanted.span): wanted.key for asset in assets for wanted in asset.wanted}
             by_scene = {name: made[keys[scene.media.src, spans[name]]] for name, scene in story.scenes.items()}
             result = _package(story, story_path, story_text, ladder, by_scene)
+            if findings := lint.check_lengths(
+                story, {name: clip.duration for name, clip in result.scenes.items()}, str(story_path)
+            ):
+                raise StoryError(findings)
             await asyncio.to_thread(library.publish, result)
             return result
     except (OSError, LibraryError, ExceptionGroup) as error:

@@ -77,14 +77,12 @@ def _short(value: object) -> str:
 
 
 def _keys_at(path: Path) -> list[str]:
-    model: type[BaseModel] | None = StoryFile
+    model: type[BaseModel] = StoryFile
     for part in path:
-        if model is None:
-            return []
         field = next((info for name, info in model.model_fields.items() if (info.alias or name) == part), None)
         if field is not None:
-            model = _model_in(field.annotation)
-    return [info.alias or name for name, info in model.model_fields.items()] if model else []
+            model = _model_in(field.annotation) or model
+    return [info.alias or name for name, info in model.model_fields.items()]
 
 
 def _model_in(annotation: Any) -> type[BaseModel] | None:

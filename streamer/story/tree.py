@@ -59,24 +59,17 @@ class Tree:
             )
         )
 
-    def read(self, node: yaml.Node, path: Path, depth: int = 0) -> Any:
+    def read(self, node: yaml.Node, path: Path) -> Any:
         """Turns a YAML node into plain data, noting what is wrong with it."""
         place = (node.start_mark.line + 1, node.start_mark.column + 1)
         self.values[path] = place
-        if depth > MAX_DEPTH:
-            self._note(place, path, f"is nested more than {MAX_DEPTH} deep", "Flatten it")
-            return None
-        match node:
-            case yaml.MappingNode():
-                return self._mapping(node, path, depth)
-            case yaml.SequenceNode():
-                return [self.read(item, (*path, index), depth + 1) for index, item in enumerate(node.value)]
-            case yaml.ScalarNode():
-                return self._scalar(node, path)
-            case _:
-                raise TypeError(f"YAML knows no {type(node).__name__}")
+        if isinstance(node, yaml.MappingNode):
+            return self._mapping(node, path)
+        if isinstance(node, yaml.SequenceNode):
+            return [self.read(item, (*path, index)) for index, item in enumerate(node.value)]
+        return self._scalar(node, path)
 
-    def _mapping(self, node: yaml.MappingNode, path: Path, depth: int) -> dict[str, Any]:
+    def _mapping(self, node: yaml.MappingNode, path: Path) -> dict[str, Any]:
         found: dict[str, Any] = {}
         for key_node, value_node in node.value:
             place = (key_node.start_mark.line + 1, key_node.start_mark.column + 1)
@@ -91,7 +84,7 @@ class Tree:
                 )
                 continue
             self.keys[(*path, key)] = place
-            found[key] = self.read(value_node, (*path, key), depth + 1)
+            found[key] = self.read(value_node, (*path, key))
         return found
 
     def _scalar(self, node: yaml.ScalarNode, path: Path) -> Any:
@@ -128,12 +121,16 @@ def parse(text: str, file: str) -> Tree:
     tree = Tree(file)
     if len(text.encode()) > MAX_BYTES:
         raise _refusal(file, 1, 1, f"the file is larger than {MAX_BYTES} bytes", "Split the story")
+    depth = 0
     try:
         for event in yaml.parse(text, Loader=_Loader):
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            mark = event.start_mark
+            place = (mark.line + 1, mark.column + 1) if mark is not None else (1, 1)
+            if depth > MAX_DEPTH:  # before it is composed: the composer calls itself for each level
+                raise _refusal(file, *place, f"is nested more than {MAX_DEPTH} deep", "Flatten it")
             if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
-                mark = event.start_mark
-                line, column = (mark.line + 1, mark.column + 1) if mark is not None else (1, 1)
-                raise _refusal(file, line, column, "anchors and aliases are not read", "Write the value out")
+                raise _refusal(file, *place, "anchors and aliases are not read", "Write the value out")
         node = yaml.compose(text, Loader=_Loader)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
@@ -141,8 +138,6 @@ def parse(text: str, file: str) -> Tree:
         line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
         remedy = "Indent with spaces" if "'\\t'" in problem else "Mend the line, or put the text in quotes"
         raise _refusal(file, line, column, problem, remedy) from error
-    except RecursionError as error:
-        raise _refusal(file, 1, 1, "the file is nested too deep", "Flatten it") from error
     if node is None:
         raise _refusal(file, 1, 1, "the file is empty", "Write at least story, id, title, start and scenes")
     tree.data = tree.read(node, ())

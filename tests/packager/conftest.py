@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -27,7 +28,7 @@ LADDER = Ladder(
     audio=AudioRung(id="a0", name="Sound", channels=2, bitrate_kbps=128),
     frame_rate=(25, 1),
     segment_seconds=2,
-    preset="ultrafast",
+    preset="superfast",
 )
 CONTIGUOUS = (
     "a: {media: {src: tone, in: 0s, out: 3.2s}, next: [{to: b}]}\n  b: {media: {src: tone, in: 3.2s}, end: {id: b}}"
@@ -43,6 +44,7 @@ class Bench:
     tools: Tools
     ladder: Ladder = LADDER
     stages: list[str] = field(default_factory=list)
+    is_waiting: asyncio.Event = field(default_factory=asyncio.Event)  # for another run
 
     def write(self, scenes: str) -> None:
         """Writes the story: its scenes in YAML, the first of them named `a`."""
@@ -63,6 +65,8 @@ class Bench:
 
     def _hear(self, progress: Progress) -> None:
         self.stages.append(progress.stage)
+        if progress.stage == "waiting":
+            self.is_waiting.set()
 
 
 @pytest.fixture(scope="session")

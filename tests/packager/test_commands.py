@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
 from streamer.media.ladder import DEFAULT_LADDER
@@ -23,7 +24,7 @@ TO_END = Span(start=0, end=None)
 
 
 def value_of(argv: list[str], option: str) -> list[str]:
-    return [value for name, value in zip(argv, argv[1:], strict=False) if name == option]
+    return [value for name, value in pairwise(argv) if name == option]
 
 
 def test_each_rendition_gets_a_scale_of_its_own_from_one_decode() -> None:

@@ -33,6 +33,7 @@ pytestmark = pytest.mark.e2e
 
 ROOT = Path(__file__).parents[2]
 RATE = 48_000
+CODING_NOISE = 0.02  # full scale 1; ffmpeg's encoder leaves 0.01 of a sine of 0.25 anywhere, a bad join 0.1 and more
 DIFFERENT = "a: {media: {src: square}, next: [{to: b}]}\n  b: {media: {src: silent}, end: {id: b}}"
 
 
@@ -50,8 +51,8 @@ async def sound(bench: Bench, package: Package, *clips: tuple[str, bool]) -> NDA
     stream = [await bench.library.read_init(package.audio.init)]
     offset = 0
     for scene, short in clips:
-        for segment in await segments(bench, package.scenes[scene], "a0", short=short):
-            stream.append(shift_decode_time(segment, offset))
+        found = await segments(bench, package.scenes[scene], "a0", short=short)
+        stream += [shift_decode_time(segment, offset) for segment in found]
         offset = decode_time_of(stream[-1]) + duration_of(stream[-1])
     command = [bench.tools.ffmpeg, "-v", "warning", "-i", "pipe:0", "-f", "s16le", "-ac", "2", "pipe:1"]
     finished = await run(command, feed=[b"".join(stream)])
@@ -65,8 +66,8 @@ async def pictures(bench: Bench, package: Package, rendition: str, *scenes: str)
     stream = [await bench.library.read_init(video.init)]
     offset = 0
     for scene in scenes:
-        for segment in await segments(bench, package.scenes[scene], rendition):
-            stream.append(shift_decode_time(segment, offset))
+        found = await segments(bench, package.scenes[scene], rendition)
+        stream += [shift_decode_time(segment, offset) for segment in found]
         offset = decode_time_of(stream[-1]) + duration_of(stream[-1])
     command = [bench.tools.ffmpeg, "-v", "warning", "-i", "pipe:0", "-fps_mode", "passthrough"]
     finished = await run([*command, "-f", "framecrc", "pipe:1"], feed=[b"".join(stream)])
@@ -91,7 +92,7 @@ async def test_clips_of_any_source_share_the_initialization_sections_of_their_re
     assert [video.codecs for video in package.video] == ["avc1.64001f"] * 2
     assert package.audio.codecs == "mp4a.40.2"
     assert package.target_duration == 2
-    assert package.scenes["b"].frames == 82  # 3.3 s of 23.976 pictures a second, shown at 25
+    assert package.scenes["b"].frames == 83  # 80 pictures at 23.976 a second are 3.337 s
     count, said = await pictures(bench, package, "v1", "a", "b", "c", "a")
     assert (count, said) == (sum(package.scenes[scene].frames for scene in "abca"), "")
 
@@ -128,21 +129,20 @@ async def test_the_sound_of_contiguous_clips_of_one_source_joins_as_if_it_had_ne
     assert package.scenes["a"].renditions["a0"].short is None  # 3.2 s are 150 AAC frames
     join = int(3.2 * RATE)
     around = slice(join - 4800, join + 4800)
-    assert np.abs(played[around] - sine(around.start, 9600)).max() < 0.01
+    assert np.abs(played[around] - sine(around.start, 9600)).max() < CODING_NOISE
     inside = slice(1024, int(7.2 * RATE))
-    assert np.abs(played[inside] - sine(1024, inside.stop - 1024)).max() < 0.01
+    assert np.abs(played[inside] - sine(1024, inside.stop - 1024)).max() < CODING_NOISE
 
 
-async def test_a_clip_at_its_sources_start_is_faded_in_and_one_within_is_not(bench: Bench) -> None:
+async def test_a_clip_sounds_as_its_source_from_the_first_frame_that_a_decoder_can_know(bench: Bench) -> None:
     package = await bench.package()
 
     first, second = [await sound(bench, package, (scene, False)) for scene in "ab"]
 
-    assert np.abs(first[:32]).max() < 0.01
-    assert np.abs(first[300:4000] - sine(300, 3700)).max() < 0.02
     # A decoder that starts here lacks the frame before: the first one is half there, the next whole.
+    assert np.abs(first[1024:9000] - sine(1024, 7976)).max() < CODING_NOISE
     start = int(3.2 * RATE) + AUDIO_FRAME_SAMPLES
-    assert np.abs(second[1024:9000] - sine(start, 7976)).max() < 0.01
+    assert np.abs(second[1024:9000] - sine(start, 7976)).max() < CODING_NOISE
 
 
 async def test_the_last_sound_segment_exists_a_frame_shorter_where_the_length_does_not_fit(bench: Bench) -> None:
@@ -328,7 +328,8 @@ async def _packaging(bench: Bench, stop_at: str) -> AsyncIterator[asyncio.subpro
         "from tests.packager.conftest import LADDER\n"
         "story, library = map(Path, sys.argv[1:])\ntext = story.read_text()\n"
         "tell = lambda progress: print(progress.stage, flush=True)\n"
-        "asyncio.run(package(load_story(text, 'story.yaml'), story, text, Library(library), LADDER, find_tools(), tell))"
+        "loaded = load_story(text, 'story.yaml')\n"
+        "asyncio.run(package(loaded, story, text, Library(library), LADDER, find_tools(), tell))"
     )
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-c", program, str(bench.story), str(bench.library.root)),
@@ -353,8 +354,7 @@ async def test_a_second_run_waits_for_the_first(bench: Bench) -> None:
         os.kill(process.pid, signal.SIGSTOP)
         second = asyncio.create_task(bench.package())
         async with asyncio.timeout(30):
-            while "waiting" not in bench.stages:
-                await asyncio.sleep(0.01)
+            await bench.is_waiting.wait()
         assert set(bench.stages) == {"waiting"}
         os.kill(process.pid, signal.SIGCONT)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -29,8 +30,8 @@ def test_segments_cover_the_clip_and_none_is_too_long(rate: Rate, seconds: int, 
 
     found = cuts(frames, rate, seconds)
 
-    picture = [b - a for a, b in zip(found.picture, found.picture[1:], strict=False)]
-    sound = [b - a for a, b in zip(found.sound, found.sound[1:], strict=False)]
+    picture = [b - a for a, b in pairwise(found.picture)]
+    sound = [b - a for a, b in pairwise(found.sound)]
     assert sum(picture) == frames
     assert len(picture) == len(sound)
     assert min(picture) > 0

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
-import subprocess
 import sys
 from pathlib import Path
 
@@ -69,24 +67,17 @@ async def test_a_program_ends_when_we_are_killed() -> None:
         "import asyncio\nfrom streamer.packager.process import run\n"
         "asyncio.run(run(['/bin/sh', '-c', 'echo $$; exec sleep 600'], on_line=lambda line: print(line, flush=True)))"
     )
-    with subprocess.Popen(python(ours), stdout=subprocess.PIPE, cwd=ROOT, start_new_session=True) as parent:
-        assert parent.stdout is not None
-        child = int(await asyncio.to_thread(parent.stdout.readline))
+    parent = await asyncio.create_subprocess_exec(*python(ours), stdout=asyncio.subprocess.PIPE, cwd=ROOT)
+    assert parent.stdout is not None
+    child = int(await parent.stdout.readline())
 
-        parent.send_signal(signal.SIGKILL)
-
-    await _gone(child)
-
-
-async def _gone(pid: int) -> None:
+    handle = os.pidfd_open(child)  # readable once it has ended
+    parent.kill()
+    ended = asyncio.Event()
+    asyncio.get_running_loop().add_reader(handle, ended.set)
     async with asyncio.timeout(10):
-        while _is_alive(pid):
-            await asyncio.sleep(0.01)
+        await ended.wait()
 
-
-def _is_alive(pid: int) -> bool:
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text("ascii").rpartition(")")[2].split()[0]
-    except FileNotFoundError:
-        return False
-    return state != "Z"  # an orphan nobody waits for yet
+    asyncio.get_running_loop().remove_reader(handle)
+    os.close(handle)
+    await parent.communicate()

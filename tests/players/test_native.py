@@ -40,7 +40,7 @@ PLAYERS = {
     "gstreamer playbin": ("gst-launch-1.0", "-q", "playbin", *SINKS),
 }
 # What a player may take beyond the story's length: to start, to buffer, and what docs/players.md says of it.
-ALLOWED_SECONDS = {"mpv": 6, "vlc": 25, "gstreamer playbin3": 12, "gstreamer playbin": 12}
+ALLOWED_SECONDS = {"mpv": 6, "vlc": 10, "gstreamer playbin3": 10, "gstreamer playbin": 10}
 
 
 @pytest.mark.parametrize("player", list(PLAYERS))

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from streamer.errors import Finding, StoryError
 from streamer.story.codec import load_story, read_story
+from streamer.story.tree import parse
 
 SAMPLE = (Path(__file__).parents[2] / "media" / "sample" / "story.yaml").read_text("utf-8")
 
@@ -88,7 +89,7 @@ def test_ten_mistakes_give_ten_findings_with_place_and_remedy() -> None:
         ("story: 2", "format 2 is not known"),
         ("story: 1.5", "format 1.5 is not known"),
         ("\x00", "control characters are not allowed"),
-        ("a: " + "[" * 2000 + "]" * 2000, "nested"),
+        ("a: " + "[" * 100_000 + "]" * 100_000, "nested"),
         ("a: " + "x" * (8 * 1024 * 1024), "larger than"),
         ("a: {" * 40 + "}" * 40, "nested more than"),
         ("a: ~\nb: 1.5e3", "unknown key 'a'"),
@@ -149,6 +150,28 @@ def changed(old: str, new: str) -> str:
 )
 def test_a_mistake_is_told(old: str, new: str, words: str) -> None:
     assert words in "\n".join(map(str, findings_of(changed(old, new))))
+
+
+def test_conditions_may_share_what_they_rest_on() -> None:
+    text = changed(
+        "  may_turn: visits('turntable') < 3",
+        "  may_turn: left && right\n  left: base\n  right: base\n  base: visits('turntable') < 3",
+    )
+
+    assert findings_of(text) == []
+
+
+def test_an_expression_too_long_for_the_evaluator_is_a_finding() -> None:
+    found = findings_of(changed("visits('turntable') < 3", "0" + " + 1" * 200 + " < 3"))
+
+    assert [finding.field for finding in found] == ["conditions.may_turn"]
+
+
+def test_a_path_that_is_not_in_the_file_stands_where_its_nearest_neighbour_does() -> None:
+    tree = parse("a:\n  b: 1", "x.yaml")
+
+    assert tree.place(("a", "b", "c", 0)) == (2, 6)
+    assert tree.place(("z",)) == (1, 1)
 
 
 def test_a_warning_alone_does_not_refuse_a_story() -> None:

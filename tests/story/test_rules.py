@@ -50,7 +50,10 @@ scenes:
       default: up
       choices:
         - {id: up, label: {en: Up}, to: ask, set: {skill: state.skill + 2, share: 0.25, word: "'up'"}}
-        - {id: twice, label: Twice, to: "@never", set: {skill: state.skill + 1, share: state.share + double(state.skill)}}
+        - id: twice
+          label: Twice
+          to: "@never"
+          set: {skill: state.skill + 1, share: state.share + double(state.skill)}
         - {id: expert, label: Expert, to: pro, when: expert}
         - {id: along, label: Go on, set: {skill: 10 / (state.skill - state.skill)}}
     next: [{to: pro, when: broken}, {to: plain, when: visited('ask')}]
@@ -140,7 +143,7 @@ def test_where_no_rule_holds_the_fallback_is_taken(story: Story) -> None:
 
 
 def test_a_story_that_was_not_checked_says_what_it_lacks(story: Story) -> None:
-    from dataclasses import replace  # noqa: PLC0415 - of this test alone
+    from dataclasses import replace
 
     loose = replace(story, fallback=None, start="@never")
 
@@ -159,10 +162,18 @@ def test_values_are_kept_within_their_bounds(story: Story) -> None:
 @pytest.mark.parametrize(
     ("given", "trusted", "read"),
     [
-        ({"plan": "pro", "age": "40", "factor": "2", "member": "true"}, False, {"plan": "pro", "age": 40, "factor": 2.0, "member": True}),
-        ({"age": 400, "factor": 2, "member": False, "name": "Eve"}, True, {"age": 120, "factor": 2.0, "member": False, "name": "Eve"}),
+        (
+            {"plan": "pro", "age": "40", "factor": "2", "member": "true"},
+            False,
+            {"plan": "pro", "age": 40, "factor": 2.0, "member": True},
+        ),
+        (
+            {"age": 400, "factor": 2, "member": False, "name": "Eve"},
+            True,
+            {"age": 120, "factor": 2.0, "member": False, "name": "Eve"},
+        ),
     ],
-)  # fmt: skip
+)
 def test_profile_inputs_are_read_as_their_types(
     story: Story, given: dict[str, object], trusted: bool, read: dict[str, object]
 ) -> None:
@@ -172,7 +183,7 @@ def test_profile_inputs_are_read_as_their_types(
 @pytest.mark.parametrize(
     ("given", "trusted", "words"),
     [
-        ({"paln": "pro"}, False, "did you mean 'plan'"),
+        ({"plann": "pro"}, False, "did you mean 'plan'"),
         ({"xyz": "pro"}, True, "no profile input 'xyz'"),
         ({"plan": "gold"}, False, "expected one of basic, pro"),
         ({"age": "old"}, False, "is no int"),
