@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from blockbuster import blockbuster_ctx
 
 from tests.serving import Starter, package_sample, starter
 
+# What runs while viewers wait; packaging is a command of its own, and may.
+SERVING = ["streamer.web", "streamer.service", "streamer.shelf", "streamer.origin", "streamer.store"]
 GOLDEN = Path(__file__).parent / "golden"
 
 
@@ -36,6 +40,15 @@ class Golden:
 def golden(request: pytest.FixtureRequest) -> Golden:
     """Gives the golden files."""
     return Golden(update=request.config.getoption("--golden-update"))
+
+
+@pytest.fixture(autouse=True)
+def no_call_blocks_the_loop() -> Iterator[None]:
+    """Fails a test in which the server makes its event loop wait for a disk, a lock or a socket."""
+    with blockbuster_ctx(SERVING) as guard:
+        for name in ("os.path.abspath", "os.stat", "os.path.islink", "os.readlink"):  # once, before anybody waits
+            guard.functions[name].can_block_in("streamer/web/app.py", "_add_routes")
+        yield
 
 
 @pytest.fixture(scope="session")

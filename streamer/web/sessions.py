@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 from aiohttp import web
-from aiohttp_sse import sse_response
+from aiohttp_sse import EventSourceResponse, sse_response
 
 from streamer.errors import MalformedRequest, NotAllowed
 from streamer.session.choosing import Answer
+from streamer.session.cues import Cue
 from streamer.story.model import text_in
 from streamer.units import ticks_of_milliseconds
 from streamer.web.keys import SESSIONS, SETTINGS, SHELF
@@ -87,16 +88,18 @@ async def events(request: web.Request) -> web.StreamResponse:
     try:
         first = await anext(cues)  # an error is answered as one, before the stream begins
         async with sse_response(request, headers={"Access-Control-Allow-Origin": "*"}) as stream:
-            if first is not None:
-                await stream.send(_text(first.data), event=first.kind)
+            await _tell(stream, first)
             async for cue in cues:
-                if cue is not None:
-                    await stream.send(_text(cue.data), event=cue.kind)
-    except (ConnectionResetError, asyncio.CancelledError):
+                await _tell(stream, cue)
         return stream
     finally:
         await cues.aclose()
-    return stream
+
+
+async def _tell(stream: EventSourceResponse, cue: Cue | None) -> None:
+    if cue is not None:
+        with suppress(ConnectionResetError):  # the page has gone; the stream notices by itself
+            await stream.send(_text(cue.data), event=cue.kind)
 
 
 async def stories(request: web.Request) -> web.Response:
