@@ -27,6 +27,7 @@ PIP_WHEEL = ROOT / "tools" / "pip-26.3-py3-none-any.whl"
 PIP_SHA256 = "f3b60b20ffaadd4415ed7957212a38ac63fa4c5fa375bd0f4a797777940fad13"
 UV_LOCK = ROOT / "tools" / "uv.lock.txt"
 INPUTS = (Path(__file__).resolve(), ROOT / "pyproject.toml", ROOT / "uv.lock", UV_LOCK)
+MACHINE_CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")  # of Debian; where it is missing, uv's own serve
 OLDEST_PYTHON = (3, 11)
 OLDEST_FFMPEG = (5, 1)  # Debian 12 ships it; what is older lacks options that the packager passes.
 
@@ -139,7 +140,9 @@ def environment_for_uv() -> dict[str, str]:
     """Gives uv the caller's environment, but for what would lead it to another Python or directory."""
     ours = {"UV_PROJECT_ENVIRONMENT": str(ENVIRONMENT), "UV_PYTHON_DOWNLOADS": "never"}
     inherited = {name: value for name, value in os.environ.items() if name != "VIRTUAL_ENV"}
-    return inherited | ours
+    # uv brings certificates of its own; a machine behind a company's proxy has more. pip looks at the machine's too.
+    certificates = {"UV_SYSTEM_CERTS": "1"} if MACHINE_CERTIFICATES.exists() else {}
+    return certificates | inherited | ours
 
 
 def say(text: str) -> None:
