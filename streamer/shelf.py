@@ -15,7 +15,7 @@ from streamer.story.codec import load_story
 from streamer.story.model import Story
 
 CURRENT_FOR_MS = 1000  # how long the answer to "which revision is current?" is believed
-MULTIVARIANT_PREFIX = "\x00"  # stands for the place of the Media Playlists until it is known
+MULTIVARIANT_PREFIX = "{prefix}"  # stands for the place of the Media Playlists until it is known
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -47,11 +47,15 @@ async def test_one_address_opens_a_session_of_its_own_each_time(client: Client) 
             assert response.headers["Cache-Control"] == "no-store"
             texts.append(await response.text())
 
-    uris = [read_multivariant(text).playlists[0].uri or "" for text in texts]
+    read = read_multivariant(texts[0])
+    uris = [read.playlists[0].uri or "", read_multivariant(texts[1]).playlists[0].uri or "", read.media[0].uri or ""]
     assert uris[0] != uris[1]
+    assert uris[2].rpartition("/")[0] == uris[0].rpartition("/")[0]
+    assert "{" not in texts[0]
     assert all(uri.startswith("../s/") and "?" not in uri for uri in uris)
-    async with client.get("/play/" + uris[0]) as response:
-        assert len(read_media(await response.text()).uris) == 3
+    for uri in (uris[0], uris[2]):
+        async with client.get("/play/" + uri) as response:
+            assert len(read_media(await response.text()).uris) == 3
 
 
 async def test_an_app_gets_addresses_a_token_and_an_expiry(client: Client) -> None:
