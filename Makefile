@@ -43,7 +43,7 @@ lint: install ## check form, types, imports, spelling and the Dockerfile
 	$(BIN)/hadolint Dockerfile
 
 cover: install ## measure branch coverage of the core, which is to be whole
-	$(PYTEST) -m "not players and not e2e" --cov --cov-report=term-missing
+	$(PYTEST) -n 2 -m "not players and not e2e" --cov --cov-report=term-missing
 
 golden: install ## write the golden files anew; read the difference before you commit it
 	$(PYTEST) -m "not players" --golden-update
@@ -53,7 +53,7 @@ lock: install ## resolve the dependencies anew and export the lock files made fr
 	$(BIN)/uv export --quiet --frozen --no-header --no-annotate --no-default-groups --no-emit-project --output-file requirements.lock
 	$(BIN)/uv export --quiet --frozen --no-header --no-annotate --only-group environment --output-file tools/uv.lock.txt
 
-ci: lint test players ## all that has to pass before a change lands
+ci: lint cover test players ## all that has to pass before a change lands
 
 clean: ## remove what was built, but not .venv
 	rm -rf build dist .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache media/sample/footage

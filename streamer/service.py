@@ -30,9 +30,9 @@ from streamer.session.pacing import (
     with_position,
     with_sign,
 )
-from streamer.session.timeline import Timeline, follow, start_timeline
+from streamer.session.timeline import Timeline
 from streamer.shelf import Edition, Shelf
-from streamer.spelled import Spelled
+from streamer.spelled import Paths, Spelled
 from streamer.store.base import Store, Stored
 from streamer.story.profile import checked_profile
 from streamer.units import TICKS_PER_SECOND, Ticks, decimal_seconds
@@ -85,6 +85,7 @@ class Sessions:
         self._settings = settings
         self._policy: Policy = settings.policy()
         self._live: OrderedDict[str, Live] = OrderedDict()
+        self._paths = Paths()
         self._spelled = Spelled(Addresses(namer=Namer(identity.media_key), base=settings.media.base or "../m/"))
         self._closing = False
 
@@ -314,7 +315,7 @@ class Sessions:
         self._live.popitem(last=False)
 
     def _derived(self, session_id: str, edition: Edition, record: SessionRecord, stored: Stored | None) -> Live:
-        timeline = self._folded(edition, record)
+        timeline = self._paths.of(edition.stage, record.profile, record.commits)
         register = stored.register if stored is not None else Register()
         reserved = min(stored.reserved, timeline.listable) if stored is not None else 0
         return Live(
@@ -329,12 +330,6 @@ class Sessions:
             written_ms=register.sign_ms,
             expires_ms=self._expiry_ms(record.created_ms // 1000),
         )
-
-    def _folded(self, edition: Edition, record: SessionRecord) -> Timeline:
-        timeline = start_timeline(edition.stage, record.profile)
-        for commit in record.commits:
-            timeline = follow(timeline, commit)
-        return timeline
 
     def _play(self, live: Live) -> Ticks:
         if self._all_listed(live):  # nothing is left to decide: the player may go on without asking again
@@ -394,7 +389,7 @@ class Sessions:
         if record.commits[: len(timeline.commits)] != timeline.commits:
             raise Conflict("the stored session contradicts what was published")
         for commit in record.commits[len(timeline.commits) :]:
-            grown = follow(timeline, commit)
+            grown = self._paths.follow(timeline, commit)
             self._spelled.carry(timeline, grown)
             timeline = grown
         live.record, live.version, live.timeline = record, version, timeline

@@ -1,18 +1,50 @@
-"""Playlists spelled already, shared by all viewers at the same place of the same path."""
+"""Paths and playlists worked out already, shared by all viewers at the same place of the same path."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Mapping
 
 from streamer.errors import NotFound
 from streamer.playlists import Addresses, Rendered, rendition_of, renditions_of
-from streamer.session.timeline import Timeline
+from streamer.session.events import Committed
+from streamer.session.timeline import Stage, Timeline, follow, start_timeline
 from streamer.story.model import Value
 
 MAX_PATHS = 2048  # of one rendition each; a path of an hour takes some 300 KB
 
 # What a playlist's bytes follow from, besides the edge: story and revision, commits, profile; and the rendition.
 Key = tuple[str, str, tuple[tuple[int, str, str], ...], tuple[tuple[str, Value], ...], str]
+
+
+class Paths:
+    """A bounded cache of timelines: viewers on the same path have the same one."""
+
+    def __init__(self) -> None:
+        self._timelines: OrderedDict[Key, Timeline] = OrderedDict()
+
+    def of(self, on: Stage, profile: Mapping[str, Value], commits: tuple[Committed, ...]) -> Timeline:
+        """Gives the path of a session from its commits."""
+        timeline = self._shared(start_timeline(on, profile))
+        for commit in commits:
+            timeline = self.follow(timeline, commit)
+        return timeline
+
+    def follow(self, timeline: Timeline, commit: Committed) -> Timeline:
+        """Gives the path with the open decision committed.
+
+        Raises:
+            ValueError: the commit is not of the decision that the path waits for.
+        """
+        return self._shared(follow(timeline, commit))
+
+    def _shared(self, timeline: Timeline) -> Timeline:
+        key = _key(timeline, "")
+        found = self._timelines.setdefault(key, timeline)
+        self._timelines.move_to_end(key)
+        while len(self._timelines) > MAX_PATHS:
+            self._timelines.popitem(last=False)
+        return found
 
 
 class Spelled:
