@@ -28,7 +28,7 @@ def value_of(argv: list[str], option: str) -> list[str]:
 
 
 def test_each_rendition_gets_a_scale_of_its_own_from_one_decode() -> None:
-    argv = decode("/bin/ffmpeg", SOURCE, DEFAULT_LADDER, [TO_END], Path("/work"))
+    argv = decode("/bin/ffmpeg", SOURCE, DEFAULT_LADDER, [TO_END], Path("/made"))
 
     graph = value_of(argv, "-filter_complex")[0]
     assert argv[:3] == ["/bin/ffmpeg", "-i", "/footage/-strange: name.mov"]
@@ -37,11 +37,11 @@ def test_each_rendition_gets_a_scale_of_its_own_from_one_decode() -> None:
     assert graph.count("split=3") == 1
     assert "[0:1]fps=fps=25/1:start_time=0" in graph
     assert "[0:0]aresample=48000:async=1:first_pts=0" in graph
-    assert [word for word in argv if word.startswith("/work/")] == [
-        "/work/v0.mp4",
-        "/work/v1.mp4",
-        "/work/v2.mp4",
-        "/work/sound.pcm",
+    assert [word for word in argv if word.startswith("/made/")] == [
+        "/made/v0.mp4",
+        "/made/v1.mp4",
+        "/made/v2.mp4",
+        "/made/sound.pcm",
     ]
 
 
@@ -56,7 +56,7 @@ def test_a_silent_source_is_asked_for_no_sound() -> None:
         has_color_space=False,
     )
 
-    argv = decode("ffmpeg", silent, DEFAULT_LADDER, [TO_END], Path("/work"))
+    argv = decode("ffmpeg", silent, DEFAULT_LADDER, [TO_END], Path("/made"))
 
     assert "aresample" not in value_of(argv, "-filter_complex")[0]
     assert "in_color_matrix=bt601" in value_of(argv, "-filter_complex")[0]
@@ -65,7 +65,7 @@ def test_a_silent_source_is_asked_for_no_sound() -> None:
 def test_no_frame_after_the_last_scene_is_encoded() -> None:
     spans = [Span(start=0, end=80), Span(start=100, end=250)]
 
-    argv = decode("ffmpeg", SOURCE, DEFAULT_LADDER, spans, Path("/work"))
+    argv = decode("ffmpeg", SOURCE, DEFAULT_LADDER, spans, Path("/made"))
 
     assert value_of(argv, "-frames:v") == ["250", "250", "250"]
     assert "atrim=end_sample=482048" in value_of(argv, "-filter_complex")[0]  # 10 s and two AAC frames
@@ -92,14 +92,14 @@ def test_encodings_of_a_rendition_share_all_settings_whatever_the_source() -> No
     )
 
     def outputs(source: Source) -> list[str]:
-        argv = decode("ffmpeg", source, DEFAULT_LADDER, [TO_END], Path("/work"))
+        argv = decode("ffmpeg", source, DEFAULT_LADDER, [TO_END], Path("/made"))
         return argv[argv.index("-map") :]
 
     assert outputs(SOURCE) == outputs(other)
 
 
 def test_sound_is_encoded_from_samples_a_fragment_each_frame() -> None:
-    argv = encode_sound("ffmpeg", DEFAULT_LADDER.audio, Path("/work/a.mp4"))
+    argv = encode_sound("ffmpeg", DEFAULT_LADDER.audio, Path("/made/a.mp4"))
 
     assert argv[argv.index("-i") + 1] == "pipe:0"
     assert value_of(argv, "-b:a") == ["128k"]
