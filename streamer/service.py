@@ -18,7 +18,7 @@ from streamer.media.names import Namer
 from streamer.playlists import Addresses, rendition_of
 from streamer.session.choosing import Answer, answered
 from streamer.session.cues import Cue, Told, cues_since, next_cue_ms
-from streamer.session.events import Register, SessionRecord
+from streamer.session.events import Committed, Register, SessionRecord
 from streamer.session.pacing import (
     Edge,
     Policy,
@@ -235,7 +235,7 @@ class Sessions:
         live.streams += 1
         told = Told()
         try:
-            while not self._closing:
+            while not self._closing and self._clock.now_ms() < live.expires_ms:
                 await self._settle(live)
                 for cue in self._cues(live, told):
                     yield cue
@@ -324,7 +324,8 @@ class Sessions:
             record=record,
             version=stored.version if stored is not None else 0,
             register=after_a_stop(register, self._clock.now_ms(), self._policy),
-            edge=Edge(published=reserved),
+            # What was reserved may have been published: it counts as this moment's step.
+            edge=Edge(published=reserved, base=max(reserved - RESERVE_SEGMENTS, 0), since_ms=self._clock.now_ms()),
             reserved=reserved,
             timeline=timeline,
             written_ms=register.sign_ms,
@@ -349,17 +350,20 @@ class Sessions:
     async def _settle(self, live: Live) -> None:
         """Commits what is due, moves the edge as far as it may be, and stores both before anybody is told."""
         for _ in range(MAX_SAVES):
-            commit = due(live.timeline, live.record.events, live.register, self._play(live), self._policy)
-            if commit is None:
+            if self._due(live) is None:
                 break
             async with live.lock:
-                if live.timeline.last.number != commit.visit:
+                commit = self._due(live)  # again: an answer may have been stored while this waited
+                if commit is None:
                     continue
                 record = msgspec.structs.replace(live.record, events=(*live.record.events, commit))
                 saved = await self._saved(live, record)
             if not saved:
                 await self._reload(live)
         await self._move_edge(live)
+
+    def _due(self, live: Live) -> Committed | None:
+        return due(live.timeline, live.record.events, live.register, self._play(live), self._policy)
 
     async def _move_edge(self, live: Live) -> None:
         now_ms = self._clock.now_ms()

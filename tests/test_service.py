@@ -303,3 +303,56 @@ async def test_two_processes_over_one_store_write_one_truth(root: Path) -> None:
         assert ended.ended
         found = await other.state(opened.id)
         assert "decision" not in found
+
+
+async def test_an_answer_stored_while_the_lock_passes_is_not_lost(root: Path) -> None:
+    clock = ManualClock()
+    async with serving(root, clock) as sessions:
+        opened = await sessions.open("test", {}, trusted=False)
+        player = Player(sessions, clock, opened.id)
+        await player.watch(8)
+        clock.forward(0.4)
+        choosing = asyncio.create_task(sessions.choose(opened.id, opened.token, answer("right")))
+        while not sessions._live[opened.id].lock.locked():  # noqa: ASYNC110 - the lock has no event to wait for
+            await asyncio.sleep(0)
+        clock.forward(0.5)  # the lock comes while the answer is being stored
+
+        await asyncio.gather(choosing, *(sessions.media_playlist(opened.id, "v0", None) for _ in range(5)))
+        with pytest.raises(TooLate) as caught:
+            await sessions.choose(opened.id, opened.token, answer("left", "2"))
+
+        committed = caught.value.members["committed"]
+        assert committed == {"visit": 1, "decision": "after-fork", "choice": "right", "by": "viewer"}
+
+
+async def test_a_restart_lists_at_most_three_more_than_was_seen(root: Path) -> None:
+    lines = "long 60 -> last\nlast 8 ."
+    publish(root, lines)
+    clock = ManualClock()
+    async with serving(root, clock) as sessions:
+        opened = await sessions.open("test", {}, trusted=False)
+        seen = await Player(sessions, clock, opened.id).watch(10)
+    clock.forward(5)
+    async with serving(root, clock) as sessions:
+        found = await Player(sessions, clock, opened.id).poll()
+
+    assert len(seen.uris) <= len(found.uris) <= len(seen.uris) + 3
+    assert found.uris[: len(seen.uris)] == seen.uris
+
+
+async def test_an_event_stream_ends_with_its_session(root: Path) -> None:
+    clock = ManualClock()
+    async with serving(root, clock) as sessions:
+        opened = await sessions.open("test", {}, trusted=False)
+        cues = sessions.cues(opened.id)
+        first = await anext(cues)
+        rest = asyncio.create_task(anext(cues, None))
+        while sessions._live[opened.id].wake is None:  # noqa: ASYNC110 - until it waits
+            await asyncio.sleep(0)
+        clock.forward(25 * 3600)
+        await sessions.forget_expired()
+
+        assert first is not None
+        assert first.kind == "scene"
+        assert await rest is None
+        await cues.aclose()
