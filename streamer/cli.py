@@ -186,6 +186,8 @@ def _plain_errors() -> Iterator[None]:
 
 
 def _configure_logging() -> None:
+    # It would print whatever malformed header came in, tokens too; errors of handlers the middleware logs itself.
+    logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
     renderer: structlog.typing.Processor = structlog.processors.JSONRenderer()
     if sys.stderr.isatty():
         renderer = structlog.dev.ConsoleRenderer()

@@ -6,6 +6,7 @@ from aiohttp import web
 
 from streamer.media.names import SegmentName
 from streamer.web.keys import ORIGIN, SESSIONS
+from streamer.web.middleware import problem
 
 FOR_EVER = "public, max-age=31536000, immutable"
 
@@ -32,7 +33,9 @@ async def shared(request: web.Request) -> web.Response:
         return web.Response(body=media.body, headers=headers)
     start, stop = span
     if start >= stop:
-        return web.Response(status=416, headers={**headers, "Content-Range": f"bytes */{size}"})
+        refused = problem(416, f"the segment has {size} bytes")
+        refused.headers["Content-Range"] = f"bytes */{size}"
+        return refused
     headers["Content-Range"] = f"bytes {start}-{stop - 1}/{size}"
     return web.Response(status=206, body=media.body[start:stop], headers=headers)
 

@@ -68,6 +68,38 @@ async def test_a_killed_server_comes_back_with_every_answer_and_every_published_
     assert "sample.lantern.1.result" in later.ranges
 
 
+async def test_a_segment_is_sent_whole_in_parts_or_not_again(sample_library: Path, start: Starter) -> None:
+    async with start(sample_library) as server, ClientSession() as http:
+        session = await open_session(http, server.url)
+        read = await watch(session, 0.5)
+        url = f"{session.playback_url.rpartition('/')[0]}/{read.uris[0]}"
+        async with http.get(url) as response:
+            whole, etag = await response.read(), response.headers["ETag"]
+        shared = f"{server.url}/m/{read.uris[0].rpartition('/')[2]}"
+
+        async def ask(**headers: str) -> tuple[int, bytes, str]:
+            names = {name.replace("_", "-"): value for name, value in headers.items()}
+            async with http.get(shared, headers=names) as response:
+                return response.status, await response.read(), response.headers.get("Content-Range", "")
+
+        size = len(whole)
+        assert await ask() == (200, whole, "")
+        assert await ask(If_None_Match=etag) == (304, b"", "")
+        assert await ask(If_None_Match=f'"other", W/{etag}') == (304, b"", "")
+        assert await ask(Range="bytes=0-9") == (206, whole[:10], f"bytes 0-9/{size}")
+        assert await ask(Range="bytes=10-") == (206, whole[10:], f"bytes 10-{size - 1}/{size}")
+        assert await ask(Range="bytes=-7") == (206, whole[-7:], f"bytes {size - 7}-{size - 1}/{size}")
+        assert await ask(Range="bytes=0-9007199254740991") == (206, whole, f"bytes 0-{size - 1}/{size}")
+        assert await ask(Range="bytes=0-9", If_Range='"other"') == (200, whole, "")
+        assert await ask(Range="bytes=0-1,4-5") == (200, whole, "")
+        assert await ask(Range="bytes=9-3") == (200, whole, "")
+        status, _, content_range = await ask(Range=f"bytes={size}-")
+        assert (status, content_range) == (416, f"bytes */{size}")
+        async with http.get(shared, headers={"Range": f"bytes={size}-"}) as response:
+            assert response.headers["Cache-Control"] == "no-store"
+            assert response.headers["Access-Control-Allow-Origin"] == "*"
+
+
 async def test_a_server_told_to_stop_ends_cleanly_and_answers_who_waits(
     sample_library: Path, start: Starter, tmp_path: Path
 ) -> None:
