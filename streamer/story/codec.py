@@ -7,12 +7,24 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from streamer.errors import Finding, StoryError
-from streamer.story.expressions import Expression, ExpressionError, Language
-from streamer.story.file import ChoiceFile, DecisionFile, ProfileFile, RuleFile, SceneFile, StoryFile, VariableFile
+from streamer.story.expressions import KEYWORDS, RESERVED, UNDECLARED, Expression, ExpressionError, Language
+from streamer.story.file import (
+    BARE,
+    TARGET,
+    VARIABLE,
+    ChoiceFile,
+    DecisionFile,
+    ProfileFile,
+    RuleFile,
+    SceneFile,
+    StoryFile,
+    VariableFile,
+    shown,
+)
 from streamer.story.lint import check_graph
-from streamer.story.model import Choice, Decision, Media, Rule, Scene, Story, Value, Variable
+from streamer.story.model import MAX_NUMBER, MAX_TEXT, Choice, Decision, Media, Rule, Scene, Story, Value, Variable
 from streamer.story.shape import check_shape, closest
-from streamer.story.tree import Path, Tree, parse
+from streamer.story.tree import Path, Tree, in_order, parse
 from streamer.units import Ticks
 
 _PYTHON_TYPES: Mapping[str, tuple[type, ...]] = {
@@ -22,7 +34,8 @@ _PYTHON_TYPES: Mapping[str, tuple[type, ...]] = {
     "string": (str,),
     "enum": (str,),
 }
-_UNDECLARED = re.compile(r"undeclared reference to '([^']+)'")
+_WAYS_ON = ["next", "decision", "end"]
+MAX_NESTED = 32  # conditions that rest on conditions, groups that lead to groups
 _FITS = {"bool": {"bool"}, "int": {"int"}, "number": {"number", "int"}, "string": {"string"}, "enum": {"string"}}
 
 
@@ -45,9 +58,14 @@ def load_story(text: str, file: str) -> Story:
 def read_story(text: str, file: str) -> tuple[Story | None, tuple[Finding, ...]]:
     """Reads a story and gives it (None if it has mistakes) with all findings, warnings too."""
     try:
-        tree = parse(text, file)
+        story, tree = _read(text, file)
     except StoryError as error:
         return None, error.findings
+    return (None if _has_errors(tree) else story), in_order(tree.findings)
+
+
+def _read(text: str, file: str) -> tuple[Story | None, Tree]:
+    tree = parse(text, file)
     read = check_shape(tree)
     language = _language(tree)
     _check_variables(tree)
@@ -57,8 +75,7 @@ def read_story(text: str, file: str) -> tuple[Story | None, tuple[Finding, ...]]
     if read is not None and not _has_errors(tree):
         story = _build(read, language, conditions)
         check_graph(story, tree)
-    findings = tuple(sorted(tree.findings, key=lambda finding: (finding.line, finding.column)))
-    return (None if _has_errors(tree) else story), findings
+    return story, tree
 
 
 def _has_errors(tree: Tree) -> bool:
@@ -100,27 +117,38 @@ def _rules(tree: Tree) -> Iterator[tuple[Path, dict[str, Any]]]:
 
 
 def _language(tree: Tree) -> Language:
+    def is_sound(name: str) -> bool:
+        return re.match(VARIABLE, name) is not None and name not in RESERVED
+
     variables = {
         f"{section}.{name}": str(variable.get("type"))
         for section in ("state", "profile")
         for name, variable in _mapping(tree.data, section).items()
         if isinstance(variable, dict)
     }
-    names = [name for name in _mapping(tree.data, "conditions") if name.isidentifier()]
-    return Language(variables, tuple(names))
+    conditions = tuple(name for name in _mapping(tree.data, "conditions") if is_sound(name))
+    return Language(variables, conditions)
 
 
 def _check_variables(tree: Tree) -> None:
+    for section, words in (("state", KEYWORDS), ("profile", KEYWORDS), ("conditions", RESERVED)):
+        for name in words.intersection(_mapping(tree.data, section)):
+            tree.add((section, name), f"{name!r} is a word of the expressions", "Choose another name", key=True)
     for section in ("state", "profile"):
         for name, variable in _mapping(tree.data, section).items():
-            if isinstance(variable, dict) and variable.get("type") in _PYTHON_TYPES and "default" in variable:
+            if isinstance(variable, dict) and _type_of(variable) is not None and "default" in variable:
                 _check_variable(tree, (section, name), variable)
+
+
+def _type_of(variable: dict[str, Any]) -> str | None:
+    kind = variable.get("type")
+    return kind if isinstance(kind, str) and kind in _PYTHON_TYPES else None
 
 
 def _check_variable(tree: Tree, path: Path, variable: dict[str, Any]) -> None:
     kind = variable["type"]
     values = variable.get("values")
-    if kind == "enum" and not (isinstance(values, list) and values):
+    if kind == "enum" and values in (None, []):
         tree.add(path, "an enum needs its values", "Add 'values: [one, two]'")
     elif kind != "enum" and values is not None:
         tree.add(
@@ -129,28 +157,45 @@ def _check_variable(tree: Tree, path: Path, variable: dict[str, Any]) -> None:
             "Write 'type: enum', or remove it",
             key=True,
         )
-    if problem := _misfit(variable, variable["default"]):
-        tree.add((*path, "default"), problem, f"Write a default of type {kind}")
-    low, high = variable.get("min"), variable.get("max")
-    if kind not in ("int", "number") and (low is not None or high is not None):
+    bounds = {key: variable[key] for key in ("min", "max") if _is_number(variable.get(key))}
+    if bounds and kind not in ("int", "number"):
         tree.add(path, f"only a number has min and max, and this is of type {kind}", "Remove them")
-    elif isinstance(low, int | float) and isinstance(high, int | float) and low > high:
-        tree.add((*path, "min"), f"min {low} is above max {high}", "Swap them")
+        bounds = {}
+    for key, bound in bounds.items():
+        if problem := _misfit({"type": kind}, bound):
+            tree.add((*path, key), problem, f"Write a {key} of type {kind}")
+    if "min" in bounds and "max" in bounds and bounds["min"] > bounds["max"]:
+        tree.add((*path, "min"), f"min {bounds['min']} is above max {bounds['max']}", "Swap them")
+    elif problem := _misfit({"type": kind, "values": values, **bounds}, variable["default"]):
+        tree.add((*path, "default"), problem, f"Write a default of type {kind}")
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _misfit(variable: dict[str, Any], value: object) -> str | None:
     kind = variable["type"]
+    values = variable.get("values")
+    known = [each for each in values if isinstance(each, str)] if isinstance(values, list) else []
     if not isinstance(value, _PYTHON_TYPES[kind]) or (isinstance(value, bool) and kind != "bool"):
-        return f"{value!r} is no {kind}"
-    if kind == "enum" and value not in (variable.get("values") or [value]):
-        return f"{value!r} is not one of {', '.join(map(repr, variable['values']))}"
-    if kind == "int" and isinstance(value, int) and not -(2**63) <= value < 2**63:
+        return f"{shown(value)} is no {kind}"
+    if kind == "enum" and known and value not in known:
+        return f"{shown(value)} is not one of {', '.join(map(repr, known))}"
+    if isinstance(value, str) and len(value) > MAX_TEXT:
+        return f"{shown(value)} is longer than {MAX_TEXT} characters"
+    if _is_number(value):
+        return _out_of_bounds(variable, value)
+    return None
+
+
+def _out_of_bounds(variable: dict[str, Any], value: Any) -> str | None:
+    if not -MAX_NUMBER <= value < MAX_NUMBER:
         return f"{value} does not fit 64 bits"
-    low, high = variable.get("min"), variable.get("max")
-    if isinstance(value, int | float) and isinstance(low, int | float) and value < low:
-        return f"{value} is below min {low}"
-    if isinstance(value, int | float) and isinstance(high, int | float) and value > high:
-        return f"{value} is above max {high}"
+    if "min" in variable and value < variable["min"]:
+        return f"{value} is below min {variable['min']}"
+    if "max" in variable and value > variable["max"]:
+        return f"{value} is above max {variable['max']}"
     return None
 
 
@@ -161,7 +206,7 @@ def _check_references(tree: Tree) -> None:
     for path, rule in _rules(tree):
         if isinstance(rule.get("to"), str):
             _check_target(tree, (*path, "to"), rule["to"], groups=True)
-    _check_group_cycles(tree)
+    _check_groups(tree)
     seen: dict[str, Path] = {}
     for path, scene in _scenes(tree):
         decision = scene.get("decision")
@@ -169,30 +214,43 @@ def _check_references(tree: Tree) -> None:
             _check_decision(tree, (*path, "decision"), decision, seen)
         if "end" in scene and ("next" in scene or "decision" in scene):
             tree.add((*path, "end"), "an ending has no 'next' and no 'decision'", "Remove them, or the 'end'", key=True)
-        if not scene.keys() & {"end", "next", "decision"}:
+        is_mistyped = any(closest(key, _WAYS_ON) for key in scene.keys() - {*_WAYS_ON, "media"})
+        if not is_mistyped and all(scene.get(key) in (None, []) for key in _WAYS_ON):
             tree.add(path, "the story stops here: no 'next', 'decision' or 'end'", "Add one of them", key=True)
 
 
 def _check_target(tree: Tree, path: Path, target: str, *, groups: bool) -> None:
     kind, name = ("groups", target[1:]) if target.startswith("@") else ("scenes", target)
     word = kind.removesuffix("s")
-    known = list(_mapping(tree.data, kind))
-    if kind == "groups" and not groups:
-        tree.add(path, f"{target!r} is a group", "Name a scene here")
-    elif name not in known:
-        tree.add(
-            path, f"there is no {word} {name!r}", f"{closest(name, known)}Declare it under '{kind}', or name another"
-        )
+    known = _mapping(tree.data, kind)
+    if re.match(TARGET, target) is None or (kind == "groups" and not groups):
+        return  # the shape says it
+    if name not in known and (known or kind == "groups"):
+        hint = closest(name, list(known))
+        tree.add(path, f"there is no {word} {name!r}", f"{hint}Declare it under '{kind}', or name another")
 
 
-def _check_group_cycles(tree: Tree) -> None:
+def _check_groups(tree: Tree) -> None:
     groups = _mapping(tree.data, "groups")
     inner = {
         name: [str(rule["to"])[1:] for _, rule in _items(groups, name) if str(rule.get("to", "")).startswith("@")]
         for name in groups
     }
-    for name in _on_cycles(inner):
-        tree.add(("groups", name), f"group {name!r} leads back to itself", "Break the circle", key=True)
+    _check_nesting(tree, "groups", inner)
+
+
+def _check_nesting(tree: Tree, section: str, inner: Mapping[str, list[str]]) -> None:
+    """Notes circles, else what is nested too deep: only names with names inside are left after each round."""
+    left = dict(inner)
+    for _ in range(MAX_NESTED):
+        left = {name: kept for name, names in left.items() if (kept := [each for each in names if each in left])}
+    word = section.removesuffix("s")
+    circles = _on_cycles(left)
+    for name in circles:
+        tree.add((section, name), f"{word} {name!r} leads back to itself", "Break the circle", key=True)
+    if left and not circles:
+        name = next(iter(left))
+        tree.add((section, name), f"{word} {name!r} is nested more than {MAX_NESTED} deep", "Flatten it", key=True)
 
 
 def _on_cycles(edges: Mapping[str, list[str]]) -> list[str]:
@@ -217,19 +275,20 @@ def _check_decision(tree: Tree, path: Path, decision: dict[str, Any], seen: dict
         line = tree.place((*seen[name], "id"))[0]
         tree.add((*path, "id"), f"decision {name!r} stands twice (first in line {line})", "Give each its own id")
     choices = _items(decision, "choices")
-    ids = [str(choice.get("id")) for _, choice in choices]
-    for index, choice_id in enumerate(ids):
-        if choice_id in ids[:index]:
-            tree.add((*path, "choices", index, "id"), f"choice {choice_id!r} stands twice", "Give each its own id")
+    ids = [choice["id"] for _, choice in choices if isinstance(choice.get("id"), str)]
+    first: dict[str, int] = {}
+    for index, choice in choices:
+        if choice.get("id") in ids and first.setdefault(choice["id"], index) != index:
+            tree.add((*path, "choices", index, "id"), f"choice {choice['id']!r} stands twice", "Give each its own id")
     default = decision.get("default")
-    if isinstance(default, str) and ids and default not in ids:
+    if isinstance(default, str) and ids and default not in ids and len(ids) == len(decision["choices"]):
         tree.add(
             (*path, "default"),
             f"there is no choice {default!r}",
             f"{closest(default, ids)}Name one of: {', '.join(ids)}",
         )
     for index, choice in choices:
-        if choice.get("id") == default and "when" in choice:
+        if default in ids and choice.get("id") == default and "when" in choice:
             tree.add(
                 (*path, "choices", index, "when"),
                 f"choice {default!r} is the default and may be absent",
@@ -244,8 +303,7 @@ def _check_expressions(tree: Tree, language: Language) -> dict[str, Expression]:
         if (found := _compiled(tree, ("conditions", name), text, language, {"bool"})) is not None:
             conditions[name] = found
     inner = {name: [used for used in found.names if used in conditions] for name, found in conditions.items()}
-    for name in _on_cycles(inner):
-        tree.add(("conditions", name), f"condition {name!r} leads back to itself", "Break the circle", key=True)
+    _check_nesting(tree, "conditions", inner)
     for path, rule in _rules(tree):
         if "when" in rule:
             _compiled(tree, (*path, "when"), rule["when"], language, {"bool"})
@@ -261,12 +319,21 @@ def _check_effect(tree: Tree, path: Path, name: str, effect: object, language: L
         tree.add(
             path, f"there is no variable {name!r}", f"{closest(name, list(state))}Declare it under 'state'", key=True
         )
-    elif variable.get("type") not in _PYTHON_TYPES:
         return
-    elif isinstance(effect, str):
-        _compiled(tree, path, effect, language, _FITS[variable["type"]])
-    elif problem := _misfit({"type": variable["type"]}, effect):
-        tree.add(path, problem, f"Write a value of type {variable['type']}, or an expression in quotes")
+    kind = _type_of(variable)
+    if kind is None:
+        return
+    if not isinstance(effect, str):
+        if problem := _misfit({"type": kind}, effect):
+            tree.add(path, problem, f"Write a value of type {kind}, or an expression in quotes")
+        return
+    expression = _compiled(tree, path, effect, language, _FITS[kind])
+    if expression is not None and not expression.names and not expression.scenes:
+        constant = language.evaluate(expression, {}, {})
+        if isinstance(constant, str) and (
+            problem := _misfit({"type": kind, "values": variable.get("values")}, constant)
+        ):
+            tree.add(path, problem, "Write another, as a text in quotes within quotes: \"'word'\"")
 
 
 def _compiled(tree: Tree, path: Path, text: object, language: Language, types: set[str]) -> Expression | None:
@@ -275,21 +342,23 @@ def _compiled(tree: Tree, path: Path, text: object, language: Language, types: s
     try:
         expression = language.compile(text)
     except ExpressionError as error:
-        unknown = _UNDECLARED.search(error.problem)
+        unknown = UNDECLARED.search(error.problem)
         hint = closest(unknown[1], sorted(language.names)) if unknown else ""
         remedy = "Declare the name under 'state' or 'profile'" if unknown else "Mend the expression"
-        tree.add(path, f"{text!r}: {error.problem}", hint + remedy, shift=error.column - 1)
+        tree.add(path, f"{shown(text)}: {error.problem}", hint + remedy, within=error.column - 1)
         return None
-    if expression.type not in types:
+    if expression.type not in {*types, "dyn"}:
         wanted = " or ".join(sorted(types))
-        tree.add(path, f"{text!r} is of type {expression.type}, not {wanted}", f"Write an expression of type {wanted}")
+        tree.add(
+            path, f"{shown(text)} is of type {expression.type}, not {wanted}", f"Write an expression of type {wanted}"
+        )
         return None
     scenes = _mapping(tree.data, "scenes")
     for scene in expression.scenes:
         if scene not in scenes:
             tree.add(
                 path,
-                f"{text!r} asks for scene {scene!r}, which is not there",
+                f"{shown(text)} asks for scene {scene!r}, which is not there",
                 f"{closest(scene, list(scenes))}Name a scene",
             )
     return expression
@@ -318,7 +387,7 @@ def _build(read: StoryFile, language: Language, conditions: dict[str, Expression
 
 def _text(text: Mapping[str, str], language: str) -> dict[str, str]:
     """Puts the fallback language first; a bare text is in it."""
-    named = {language if code == "und" else code: words for code, words in text.items()}
+    named = {language if code == BARE else code: words for code, words in text.items()}
     return {code: named[code] for code in sorted(named, key=lambda code: code != language)}
 
 
@@ -356,6 +425,8 @@ def _scene(name: str, read: SceneFile, story: StoryFile, language: Language) -> 
 def _decision(read: DecisionFile, story: StoryFile, language: Language) -> Decision:
     closes_at = read.closes_at if read.closes_at is not None else Ticks(-story.defaults.lead)
     opens_at = read.opens_at if read.opens_at is not None else Ticks(closes_at - story.defaults.window)
+    if read.opens_at is None and opens_at < 0 <= closes_at:
+        opens_at = Ticks(0)  # the window is longer than what is before the lock
     return Decision(
         id=read.id,
         prompt=_text(read.prompt, story.defaults.labels),

@@ -4,18 +4,32 @@ from __future__ import annotations
 
 import re
 from fractions import Fraction
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
 from streamer.units import Ticks, seconds_to_ticks
 
 FORMAT = 1
+STORY_ID = r"^[a-z0-9][a-z0-9-]{0,63}$"
 IDENTIFIER = r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$"
 TARGET = r"^@?[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$"
-_CLOCK = re.compile(r"(-?)(?:(\d+):)?(\d{1,2}):(\d{2}(?:\.\d+)?)$")
-_SECONDS = re.compile(r"-?\d+(\.\d+)?s?$")
+VARIABLE = r"^[A-Za-z_][A-Za-z0-9_]{0,63}$"
+LANGUAGE = r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*$"
+WORDS = r"^[^\x00-\x1f\x7f]*$"
+FORMS = {
+    STORY_ID: "Use small letters, digits and '-' only, at most 64",
+    IDENTIFIER: "Use letters, digits, '_', '-' and '.' only, at most 64",
+    TARGET: "Name a scene, or @ and a group",
+    VARIABLE: "Use letters, digits and '_' only, at most 64, and no digit first",
+    LANGUAGE: "Write the code of a language: en, sv, pt-BR",
+    WORDS: "Write one line without control characters",
+}
+_CLOCK = re.compile(r"(-?)(?:([0-9]{1,4}):)?([0-9]{1,2}):([0-5][0-9](?:\.[0-9]{1,18})?)")
+_SECONDS = re.compile(r"-?[0-9]{1,9}(\.[0-9]{1,18})?s?")
 MAX_SECONDS = 24 * 3600
+MAX_SHOWN = 60  # characters of a wrong value in a message
+BARE = "und"  # the language of a text that names none, until the story's own takes its place (ISO 639-2: undetermined)
 
 
 class Mistake(ValueError):
@@ -35,29 +49,67 @@ def read_time(value: object) -> Ticks:
     Raises:
         Mistake: the value is none of them.
     """
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        raise Mistake(f"{value!r} is no time", _TIME)
     text = str(value)
-    if _SECONDS.match(text):
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        raise Mistake(f"{shown(value)} is no time", _TIME)
+    if _SECONDS.fullmatch(text):
         seconds = Fraction(text.removesuffix("s"))
-    elif found := _CLOCK.match(text):
+    elif found := _CLOCK.fullmatch(text):
         sign, hours, minutes, rest = found.groups()
         seconds = (int(hours or 0) * 3600 + int(minutes) * 60 + Fraction(rest)) * (-1 if sign else 1)
     else:
-        raise Mistake(f"{text!r} is no time", _TIME)
+        raise Mistake(f"{shown(value)} is no time", _TIME)
     if abs(seconds) > MAX_SECONDS:
-        raise Mistake(f"{text!r} is longer than a day", "Write a shorter time")
+        raise Mistake(f"{shown(value)} is longer than a day", "Write a shorter time")
     return seconds_to_ticks(seconds)
+
+
+def shown(value: object) -> str:
+    """Names a value in a message, shortly and as YAML spells it."""
+    match value:
+        case None:
+            return "nothing"
+        case bool():
+            return str(value).lower()
+        case dict():
+            return "a mapping"
+        case list():
+            return "a list"
+        case _:
+            text = repr(value)
+            return text if len(text) <= MAX_SHOWN else text[: MAX_SHOWN - 1] + "…"
+
+
+def _read_length(value: object) -> Ticks:
+    ticks = read_time(value)
+    if ticks <= 0:
+        raise Mistake(f"{shown(value)} is no length of time", "Write a time above 0")
+    return ticks
+
+
+def _read_instant(value: object) -> Ticks:
+    ticks = read_time(value)
+    if ticks < 0:
+        raise Mistake(f"{shown(value)} is before the source's start", "Write a time from the source's start")
+    return ticks
 
 
 def _read_number(value: object) -> object:
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise Mistake(f"{value!r} is no number", "Write a number")
+        raise Mistake(f"{shown(value)} is no number", "Write a number")
+    return value
+
+
+def _read_format(value: object) -> object:
+    if isinstance(value, bool) or not isinstance(value, int) or value != FORMAT:
+        raise Mistake(f"format {shown(value)} is not known", f"Write 'story: {FORMAT}'")
     return value
 
 
 def _read_text(value: object) -> object:
-    return {"und": value} if isinstance(value, str) else value
+    if not isinstance(value, str | dict):
+        raise Mistake(f"{shown(value)} is no text", "Write a text in quotes, or one by language: {en: …, sv: …}")
+    return {BARE: value} if isinstance(value, str) else value
 
 
 Time = Annotated[
@@ -65,14 +117,36 @@ Time = Annotated[
     BeforeValidator(read_time),
     WithJsonSchema({"type": ["string", "number"], "description": "12, 12.5s or 00:01:02.640; negative: from the end"}),
 ]
-Words = Annotated[str, Field(min_length=1, max_length=500, pattern=r"^[^\x00-\x1f\x7f]*$")]
+Length = Annotated[
+    Ticks, BeforeValidator(_read_length), WithJsonSchema({"type": ["string", "number"], "description": "above 0"})
+]
+Instant = Annotated[
+    Ticks,
+    BeforeValidator(_read_instant),
+    WithJsonSchema({"type": ["string", "number"], "description": "12, 12.5s or 00:01:02.640; from the source's start"}),
+]
+_WORDS_SCHEMA = {"maxLength": 500, "minLength": 1, "pattern": WORDS, "type": "string"}
+Words = Annotated[str, Field(min_length=1, max_length=500, pattern=WORDS)]
 TextFile = Annotated[
-    dict[Annotated[str, Field(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*$")], Words],
+    dict[Annotated[str, Field(pattern=LANGUAGE)], Words],
     Field(min_length=1),
     BeforeValidator(_read_text),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                _WORDS_SCHEMA,
+                {
+                    "additionalProperties": False,
+                    "minProperties": 1,
+                    "patternProperties": {LANGUAGE: _WORDS_SCHEMA},
+                    "type": "object",
+                },
+            ]
+        }
+    ),
 ]
 Name = Annotated[str, Field(pattern=IDENTIFIER)]
-VariableName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}$")]
+VariableName = Annotated[str, Field(pattern=VARIABLE)]
 TargetName = Annotated[str, Field(pattern=TARGET)]
 ExpressionText = Annotated[str, Field(min_length=1)]
 Number = Annotated[Any, BeforeValidator(_read_number), WithJsonSchema({"type": "number"})]
@@ -82,7 +156,7 @@ Plain = Any  # checked against the variable's type later, with better words
 class Strict(BaseModel):
     """No key that is not named here, and no silent conversion."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, populate_by_name=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
 class VariableFile(Strict):
@@ -134,8 +208,14 @@ class MediaFile(Strict):
     """A part of a source."""
 
     src: Name
-    start: Annotated[Time, Field(alias="in")] = Ticks(0)
-    end: Annotated[Time | None, Field(alias="out")] = None
+    start: Annotated[Instant, Field(alias="in")] = Ticks(0)
+    end: Annotated[Instant | None, Field(alias="out")] = None
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.end is not None and self.end <= self.start:
+            raise Mistake("'out' does not come after 'in'", "Write a later 'out'")
+        return self
 
 
 class EndFile(Strict):
@@ -156,22 +236,22 @@ class SceneFile(Strict):
 class DefaultsFile(Strict):
     """What decisions inherit."""
 
-    lead: Time = seconds_to_ticks(Fraction(4))
-    window: Time = seconds_to_ticks(Fraction(10))
-    labels: Annotated[str, Field(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*$")] = "en"
+    lead: Annotated[Length, Field(json_schema_extra={"default": "4s"})] = seconds_to_ticks(Fraction(4))
+    window: Annotated[Length, Field(json_schema_extra={"default": "10s"})] = seconds_to_ticks(Fraction(10))
+    labels: Annotated[str, Field(pattern=LANGUAGE)] = "en"
 
 
 class StoryFile(Strict):
     """A whole story file."""
 
-    story: Literal[1]
-    id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
+    story: Annotated[Literal[1], BeforeValidator(_read_format)]
+    id: Annotated[str, Field(pattern=STORY_ID)]
     title: TextFile
     start: TargetName
     defaults: DefaultsFile = DefaultsFile()
     profile: dict[VariableName, ProfileFile] = Field(default_factory=dict)
     state: dict[VariableName, VariableFile] = Field(default_factory=dict)
-    conditions: dict[VariableName, ExpressionText] = Field(default_factory=dict)
-    groups: dict[Name, Annotated[list[RuleFile], Field(min_length=1)]] = Field(default_factory=dict)
+    conditions: dict[VariableName, ExpressionText] = Field(default_factory=dict, max_length=1000)
+    groups: dict[Name, Annotated[list[RuleFile], Field(min_length=1)]] = Field(default_factory=dict, max_length=1000)
     scenes: Annotated[dict[Name, SceneFile], Field(min_length=1, max_length=10_000)]
     fallback: Name | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from streamer.errors import Finding
-from streamer.story.model import Decision, Rule, Scene, Story, instant_within
+from streamer.story.model import Decision, Rule, Scene, Story, Target, instant_within
 from streamer.story.rules import possible_successors, scenes_of
 from streamer.story.tree import Path, Tree
 from streamer.units import TICKS_PER_SECOND, Ticks, decimal_seconds
@@ -91,28 +91,39 @@ def _check_way_on(story: Story, tree: Tree, path: Path, scene: Scene) -> None:
     if scene.end is not None or story.fallback is not None:
         return
     choices = scene.decision.choices if scene.decision is not None else ()
-    ways = [(choice.to, (*path, "decision", "choices", index)) for index, choice in enumerate(choices)]
-    for to, place in ways:
-        rules = (Rule(to=to),) if to is not None else scene.next
-        if not _always_leads(story, rules):
-            tree.add(
-                place if to is not None or not scene.next else (*path, "next"),
-                "there may be no rule that holds, and then no scene to go on with",
-                "Let the last rule have no 'when', or name a 'fallback' scene",
-            )
-    if not ways and not _always_leads(story, scene.next):
+    uses_next = scene.decision is None
+    for index, choice in enumerate(choices):
+        place = (*path, "decision", "choices", index)
+        if choice.to is not None:
+            _check_rules(story, tree, place, (Rule(to=choice.to),))
+        elif scene.next:
+            uses_next = True
+        else:
+            tree.add(place, "the choice leads nowhere: it has no 'to' and the scene no 'next'", "Add one of them")
+    if uses_next:
+        _check_rules(story, tree, (*path, "next"), scene.next)
+
+
+def _check_rules(story: Story, tree: Tree, path: Path, rules: tuple[Rule, ...]) -> None:
+    if not _always_leads(story, rules):
         tree.add(
-            (*path, "next"),
+            path,
             "there may be no rule that holds, and then no scene to go on with",
             "Let the last rule have no 'when', or name a 'fallback' scene",
         )
 
 
 def _always_leads(story: Story, rules: tuple[Rule, ...]) -> bool:
-    return any(
-        rule.when is None and (not rule.to.startswith("@") or _always_leads(story, story.groups[rule.to[1:]]))
-        for rule in rules
-    )
+    seen: set[Target] = set()
+    todo = [rule.to for rule in rules if rule.when is None]
+    while todo:
+        target = todo.pop()
+        if not target.startswith("@"):
+            return True
+        if target not in seen:
+            seen.add(target)
+            todo.extend(rule.to for rule in story.groups[target[1:]] if rule.when is None)
+    return False
 
 
 def _check_circles(story: Story, tree: Tree) -> None:
@@ -122,20 +133,25 @@ def _check_circles(story: Story, tree: Tree) -> None:
         for name, scene in story.scenes.items()
         if scene.decision is None and scene.end is None
     }
-    stuck = set(quiet)
+    before: dict[str, list[str]] = {}
+    for name, successors in quiet.items():
+        for successor in successors:
+            before.setdefault(successor, []).append(name)
     # Whoever can reach a decision or an ending is not stuck; what is left after that goes round for ever.
-    changed = True
-    while changed:
-        free = {name for name in stuck if quiet[name] - stuck}
-        stuck -= free
-        changed = bool(free)
-    for name in stuck:
-        tree.add(
-            ("scenes", name),
-            f"from scene {name!r} the story never ends and nothing can be decided",
-            "Add a way out",
-            key=True,
-        )
+    free = story.scenes.keys() - quiet.keys()
+    todo = list(free)
+    while todo:
+        new = set(before.get(todo.pop(), ())) - free
+        free |= new
+        todo.extend(new)
+    for name in quiet:
+        if name not in free:
+            tree.add(
+                ("scenes", name),
+                f"from scene {name!r} the story never ends and nothing can be decided",
+                "Add a way out",
+                key=True,
+            )
 
 
 def _openings(story: Story) -> frozenset[str]:

@@ -12,6 +12,9 @@ Value = bool | int | float | str
 Text = Mapping[str, str]  # by language (BCP 47); never empty
 Target = str  # a scene's id, or "@" and a group's
 
+MAX_TEXT = 64  # characters of a text in `state` or `profile`
+MAX_NUMBER = 2**63  # of an int or a number, either way; an int is below it
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Variable:

@@ -6,11 +6,9 @@ import difflib
 from collections.abc import Mapping
 
 from streamer.errors import MalformedRequest
-from streamer.story.model import Story, Value, Variable
+from streamer.story.file import shown
+from streamer.story.model import MAX_NUMBER, MAX_TEXT, Story, Value, Variable
 from streamer.story.rules import fitted
-
-MAX_TEXT = 64  # characters
-MAX_NUMBER = 2**63
 
 
 def checked_profile(story: Story, given: Mapping[str, object], *, trusted: bool) -> dict[str, Value]:
@@ -41,7 +39,7 @@ def _checked(story: Story, name: str, value: object, *, trusted: bool) -> Value:
     found = _read(variable, value) if isinstance(value, str) and not trusted else value
     if not _fits(variable, found):
         wanted = f"one of {', '.join(variable.values)}" if variable.values else variable.type
-        raise MalformedRequest(field, f"{value!r} is no {variable.type}; expected {wanted}")
+        raise MalformedRequest(field, f"{shown(value)} is no {variable.type}; expected {wanted}")
     return fitted(variable, found)  # type: ignore[arg-type]  # _fits has seen to it
 
 
@@ -52,7 +50,7 @@ def _read(variable: Variable, text: str) -> object:
         case "int" | "number":
             try:
                 return int(text) if variable.type == "int" else float(text)
-            except ValueError:
+            except ValueError:  # no number, or one of thousands of digits
                 return text
         case _:
             return text
@@ -63,7 +61,7 @@ def _fits(variable: Variable, value: object) -> bool:
         case "bool":
             return isinstance(value, bool)
         case "int":
-            return isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**63
+            return isinstance(value, int) and not isinstance(value, bool) and -MAX_NUMBER <= value < MAX_NUMBER
         case "number":
             return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= MAX_NUMBER
         case "enum":

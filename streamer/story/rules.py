@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from streamer.errors import LibraryError
 from streamer.story.expressions import Expression, Failure
-from streamer.story.model import Choice, Decision, Rule, Scene, Story, Target, Value, Variable
+from streamer.story.model import MAX_TEXT, Choice, Decision, Rule, Scene, Story, Target, Value, Variable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,9 +44,16 @@ def take(story: Story, memory: Memory, choice: Choice) -> Memory:
     state = dict(memory.state)
     for name, effect in choice.set:
         value = _evaluate(story, replace(memory, state=state), effect) if isinstance(effect, Expression) else effect
-        if not isinstance(value, Failure):
-            state[name] = fitted(story.state[name], value)
+        variable = story.state[name]
+        if not isinstance(value, Failure) and _is_kept(variable, value):
+            state[name] = fitted(variable, value)
     return replace(memory, state=state)
+
+
+def _is_kept(variable: Variable, value: Value) -> bool:
+    if not isinstance(value, str):
+        return True
+    return value in variable.values if variable.type == "enum" else len(value) <= MAX_TEXT
 
 
 def successor(story: Story, memory: Memory, scene: Scene, choice: Choice | None) -> Scene:
@@ -94,24 +101,30 @@ def possible_successors(story: Story, scene: Scene) -> frozenset[str]:
 
 def scenes_of(story: Story, target: Target) -> frozenset[str]:
     """Gives the scenes that a target may mean."""
-    if not target.startswith("@"):
-        return frozenset((target,))
-    return frozenset(name for rule in story.groups[target[1:]] for name in scenes_of(story, rule.to))
+    seen = {target}
+    todo = [target]
+    while todo:
+        name = todo.pop()
+        if name.startswith("@"):
+            new = {rule.to for rule in story.groups[name[1:]]} - seen
+            seen |= new
+            todo.extend(new)
+    return frozenset(name for name in seen if not name.startswith("@"))
 
 
-def _first(story: Story, memory: Memory, rules: tuple[Rule, ...]) -> str | None:
+def _first(story: Story, memory: Memory, rules: tuple[Rule, ...], tried: set[Target] | None = None) -> str | None:
+    # A nested group with no rule that holds falls through to the next rule of the outer one, and is not tried again:
+    # groups that share groups would else cost twice as much with each level.
+    tried = set() if tried is None else tried
     for rule in rules:
-        if not holds(story, memory, rule.when):
+        if rule.to in tried or not holds(story, memory, rule.when):
             continue
-        found = _resolved(story, memory, rule.to)
-        if found is not None:
+        if not rule.to.startswith("@"):
+            return rule.to
+        tried.add(rule.to)
+        if (found := _first(story, memory, story.groups[rule.to[1:]], tried)) is not None:
             return found
     return None
-
-
-def _resolved(story: Story, memory: Memory, target: Target) -> str | None:
-    # A nested group with no rule that holds falls through to the next rule of the outer one.
-    return _first(story, memory, story.groups[target[1:]]) if target.startswith("@") else target
 
 
 def _evaluate(story: Story, memory: Memory, expression: Expression) -> Value | Failure:
@@ -126,5 +139,5 @@ def _add_conditions(story: Story, memory: Memory, expression: Expression, values
         condition = story.conditions.get(name)
         if condition is None or name in values:
             continue
-        _add_conditions(story, memory, condition, values)
+        _add_conditions(story, memory, condition, values)  # no deeper than codec.MAX_NESTED
         values[name] = story.expressions.evaluate(condition, values, memory.visits) is True

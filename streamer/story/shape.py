@@ -7,10 +7,9 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from streamer.story.file import Mistake, StoryFile
+from streamer.story.file import BARE, FORMS, Mistake, StoryFile, shown
 from streamer.story.tree import Path, Tree
 
-MAX_SHOWN = 60  # characters of a wrong value in a message
 _REMEDIES = {
     "string_type": ("is no text", "Write a text; put it in quotes if it looks like a number or true/false"),
     "bool_type": ("is neither true nor false", "Write true or false"),
@@ -22,6 +21,8 @@ _REMEDIES = {
     "model_attributes_type": ("is no mapping", "Write 'key: value' pairs"),
     "too_short": ("is empty", "Write at least one entry"),
     "string_too_short": ("is empty", "Write at least one character"),
+    "string_too_long": ("is too long", "Write 500 characters at most"),
+    "too_long": ("has too many entries", "Use fewer: see the bounds in docs/story-format.md"),
 }
 
 
@@ -30,8 +31,11 @@ def check_shape(tree: Tree) -> StoryFile | None:
     try:
         return StoryFile.model_validate(tree.data)
     except ValidationError as error:
-        for detail in error.errors(include_url=False):
-            _note(tree, detail)
+        details = error.errors(include_url=False)
+        mistyped = _mistyped(details)
+        for detail in details:
+            if detail["type"] != "missing" or detail["loc"] not in mistyped:
+                _note(tree, detail)
         return None
 
 
@@ -41,9 +45,25 @@ def closest(name: str, known: list[str]) -> str:
     return f"Did you mean {match[0]!r}? " if match else ""
 
 
+def _mistyped(details: list[Any]) -> set[Path]:
+    """Gives the missing keys that stand there under a name that looks like theirs."""
+    missing: dict[Path, list[str]] = {}
+    for detail in details:
+        if detail["type"] == "missing":
+            missing.setdefault(detail["loc"][:-1], []).append(detail["loc"][-1])
+    found: set[Path] = set()
+    for detail in details:
+        around, name = detail["loc"][:-1], detail["loc"][-1:]
+        if detail["type"] == "extra_forbidden" and around in missing:
+            found.update((*around, match) for match in difflib.get_close_matches(name[0], missing[around], n=1))
+    return found
+
+
 def _note(tree: Tree, detail: Any) -> None:
     kind: str = detail["type"]
     path: Path = tuple(part for part in detail["loc"] if part != "[key]")
+    if path[-1:] == (BARE,) and path not in tree.values:
+        path = path[:-1]
     value = detail["input"]
     if kind == "extra_forbidden":
         known = _keys_at(path[:-1])
@@ -51,29 +71,18 @@ def _note(tree: Tree, detail: Any) -> None:
         tree.add(path, f"unknown key {str(path[-1])!r}", remedy, key=True)
     elif kind == "missing":
         tree.add(path[:-1], f"the key {str(path[-1])!r} is missing", f"Add '{path[-1]}: …'")
-    elif path[-1:] == ("story",) and kind == "literal_error":
-        tree.add(path, f"format {value!r} is not known", "Write 'story: 1'")
     elif kind == "literal_error":
-        tree.add(path, f"{value!r} is not one of {detail['ctx']['expected']}", "Write one of them")
+        tree.add(path, f"{shown(value)} is not one of {detail['ctx']['expected']}", "Write one of them")
     elif kind == "value_error":
         mistake: Mistake = detail["ctx"]["error"]
         tree.add(path, str(mistake), mistake.remedy)
     elif kind == "string_pattern_mismatch":
         on_key = detail["loc"][-1:] == ("[key]",)
-        tree.add(
-            path,
-            f"{value!r} has a form that is not allowed here",
-            f"Use letters, digits, '_', '-' and '.' only (pattern {detail['ctx']['pattern']})",
-            key=on_key,
-        )
+        remedy = FORMS[detail["ctx"]["pattern"]]
+        tree.add(path, f"{shown(value)} has a form that is not allowed here", remedy, key=on_key)
     else:
-        problem, remedy = _REMEDIES.get(kind, (detail["msg"], "See docs/story-format.md"))
-        tree.add(path, f"{_short(value)} {problem}", remedy)
-
-
-def _short(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= MAX_SHOWN else text[: MAX_SHOWN - 1] + "…"
+        problem, remedy = _REMEDIES.get(kind, (f"is refused: {detail['msg']}", "See docs/story-format.md"))
+        tree.add(path, f"{shown(value)} {problem}", remedy)
 
 
 def _keys_at(path: Path) -> list[str]:

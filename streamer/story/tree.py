@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,11 +15,15 @@ Path = tuple[str | int, ...]
 
 MAX_BYTES = 8 * 1024 * 1024
 MAX_DEPTH = 32
-_INT = re.compile(r"[-+]?(0|[1-9][0-9]*)$")
-_FLOAT = re.compile(r"[-+]?(0|[1-9][0-9]*)\.[0-9]+([eE][-+]?[0-9]+)?$")
+MAX_FINDINGS = 100  # a file with more is hardly a story, and looking for look-alikes costs time
+MAX_DIGITS = 40
+_NUMBER = re.compile(r"[-+]?(0|[1-9][0-9]*)(\.[0-9]+([eE][-+]?[0-9]+)?)?")
+_UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # YAML 1.2, 5.1
+# JSON spells a character beyond 16 bits as two; YAML does not know that.
+_PAIR = re.compile(r"\\\\|\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})")
 _QUOTED = ("'", '"', "|", ">")
 _WORDS: dict[str, bool | None] = {"": None, "~": None, "null": None, "true": True, "false": False}
-_TRAPS = {"yes", "no", "on", "off", "y", "n"}
+_TRAPS = {"yes", "no", "on", "off", "y", "n", "true", "false"}
 
 
 @dataclass(slots=True)
@@ -30,6 +35,8 @@ class Tree:
     keys: dict[Path, tuple[int, int]] = field(default_factory=dict)
     values: dict[Path, tuple[int, int]] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
+    _quotes: dict[Path, int | None] = field(default_factory=dict)  # columns before a text; None: on several lines
+    _misread: set[Path] = field(default_factory=set)  # scalars found wrong before anything was known of their meaning
 
     def place(self, path: Path, *, key: bool = False) -> tuple[int, int]:
         """Gives where a path stands, or the nearest thing around it that the file holds."""
@@ -40,13 +47,38 @@ class Tree:
         return self.values.get(path, (1, 1))
 
     def add(
-        self, path: Path, problem: str, remedy: str, *, key: bool = False, level: str = "error", shift: int = 0
+        self,
+        path: Path,
+        problem: str,
+        remedy: str,
+        *,
+        key: bool = False,
+        level: str = "error",
+        within: int | None = None,
     ) -> None:
-        """Notes a finding at a path; `shift` moves its column to the right, within a text."""
+        """Notes a finding at a path; `within` counts characters from the start of its text.
+
+        What was read wrong is told once: further findings about the same value are dropped.
+        """
+        if path in self._misread and not key:
+            return
         line, column = self.place(path, key=key)
-        self._note((line, column + shift), path, problem, remedy, level)
+        quotes = self._quotes.get(path)
+        if within is not None and quotes is not None:
+            column += quotes + within
+        self._note((line, column), path, problem, remedy, level)
 
     def _note(self, place: tuple[int, int], path: Path, problem: str, remedy: str, level: str = "error") -> None:
+        if len(self.findings) == MAX_FINDINGS:
+            more = Finding(
+                file=self.file,
+                line=0,
+                column=0,
+                field="",
+                problem=f"there are more mistakes than these {MAX_FINDINGS}",
+                remedy="Mend these first",
+            )
+            raise StoryError((*in_order(self.findings), more))
         self.findings.append(
             Finding(
                 file=self.file,
@@ -90,19 +122,30 @@ class Tree:
 
     def _scalar(self, node: yaml.ScalarNode, path: Path) -> Any:
         text: str = node.value
+        one_line = node.start_mark.line == node.end_mark.line
+        self._quotes[path] = int(node.style in _QUOTED) if one_line else None
         if node.style in _QUOTED:
             return text
-        if text.lower() in _TRAPS or text in ("True", "False", "TRUE", "FALSE"):
+        if text in _WORDS:
+            return _WORDS[text]
+        if text.lower() in _TRAPS:
             self.add(
                 path,
                 f"{text!r} is read as a truth value by some programs and as a text by others",
                 f'Write true or false, or "{text}" in quotes for the text',
             )
-        if text in _WORDS:
-            return _WORDS[text]
-        if _INT.match(text):
-            return int(text)
-        return float(text) if _FLOAT.match(text) else text
+            self._misread.add(path)
+        elif _NUMBER.fullmatch(text):
+            if len(text) <= MAX_DIGITS:
+                return float(text) if "." in text else int(text)
+            self.add(path, f"the number has more than {MAX_DIGITS} digits", "Write a shorter one, or a text in quotes")
+            self._misread.add(path)
+        return text
+
+
+def in_order(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Gives findings in the order of the file."""
+    return tuple(sorted(findings, key=lambda finding: (finding.line, finding.column)))
 
 
 def spelled(path: Path) -> str:
@@ -117,11 +160,17 @@ def parse(text: str, file: str) -> Tree:
     """Reads a YAML (or JSON) text into plain data with places.
 
     Raises:
-        StoryError: the text is no YAML, too large, or uses anchors.
+        StoryError: the text is no YAML, too large, uses anchors or tags, or has more mistakes than can be told.
     """
     tree = Tree(file)
-    if len(text.encode()) > MAX_BYTES:
+    text = text.removeprefix("\ufeff")
+    if len(text) > MAX_BYTES or len(text.encode(errors="replace")) > MAX_BYTES:
         raise _refusal(file, 1, 1, f"the file is larger than {MAX_BYTES} bytes", "Split the story")
+    if found := _UNPRINTABLE.search(text):
+        line, column = text.count("\n", 0, found.start()) + 1, found.start() - text.rfind("\n", 0, found.start())
+        raise _refusal(file, line, column, f"the character {found[0]!r} is not allowed", "Remove it")
+    if text.lstrip().startswith("{"):
+        text = _PAIR.sub(_joined, text)
     depth = 0
     try:
         for event in yaml.parse(text, Loader=_Loader):
@@ -132,17 +181,26 @@ def parse(text: str, file: str) -> Tree:
                 raise _refusal(file, *place, f"is nested more than {MAX_DEPTH} deep", "Flatten it")
             if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
                 raise _refusal(file, *place, "anchors and aliases are not read", "Write the value out")
+            if getattr(event, "tag", None):
+                raise _refusal(file, *place, "tags are not read", "Remove what begins with '!', or put it in quotes")
         node = yaml.compose(text, Loader=_Loader)
     except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
-        problem = getattr(error, "problem", None) or getattr(error, "reason", None) or "the text is no YAML"
+        mark = getattr(error, "problem_mark", None)
         line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        remedy = "Indent with spaces" if "'\\t'" in problem else "Mend the line, or put the text in quotes"
-        raise _refusal(file, line, column, problem, remedy) from error
+        parts = (getattr(error, "context", None), getattr(error, "problem", None) or "the text is no YAML")
+        is_tab = mark is not None and text[mark.index : mark.index + 1] == "\t"
+        remedy = "Indent with spaces, not tabs" if is_tab else "Mend the line, or put the text in quotes"
+        raise _refusal(file, line, column, ", ".join(filter(None, parts)), remedy) from error
     if node is None:
         raise _refusal(file, 1, 1, "the file is empty", "Write at least story, id, title, start and scenes")
     tree.data = tree.read(node, ())
     return tree
+
+
+def _joined(pair: re.Match[str]) -> str:
+    if pair[1] is None:  # a backslash, spelled out
+        return pair[0]
+    return f"\\U{0x10000 + (int(pair[1], 16) - 0xD800) * 0x400 + int(pair[2], 16) - 0xDC00:08x}"
 
 
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)

@@ -4,18 +4,32 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
-from streamer.story.codec import load_story, read_story
+from streamer.story.codec import MAX_NESTED, load_story, read_story
+from streamer.story.expressions import MAX_CHARACTERS, ExpressionError, Failure
 from streamer.story.file import StoryFile
+from streamer.story.model import MAX_TEXT, Story
 from streamer.story.rules import begin, offered, opening
+from streamer.story.tree import MAX_BYTES, MAX_DEPTH, MAX_DIGITS, MAX_FINDINGS
 
 ROOT = Path(__file__).parents[2]
 SCHEMA = ROOT / "config" / "story.schema.json"
 PAGE = (ROOT / "docs" / "story-format.md").read_text("utf-8")
+
+TYPING_ERROR = """\
+story: 1
+id: a
+title: A
+start: intro
+scenes: {intro: {media: {src: a}, decision: {
+      idd: goal, prompt: Where to?, default: a, choices: [{id: a, label: On, to: intro}]}}}
+"""
 
 
 def schema_text() -> str:
@@ -34,17 +48,77 @@ def test_the_schema_is_that_of_the_reader(request: pytest.FixtureRequest) -> Non
 
 
 def test_the_example_of_the_page_is_a_story() -> None:
-    found = re.search(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
-    assert found is not None
+    story = example()
 
-    story, findings = read_story(found[1], "story-format.md")
-
-    assert findings == ()
-    assert story is not None
     memory = begin(story, {"plan": "pro"})
     decision = opening(story, memory).decision
     assert decision is not None
     assert [choice.id for choice in offered(story, memory, decision)] == ["take", "leave", "skip"]
+
+
+def example() -> Story:
+    found = re.search(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
+    assert found is not None
+    return load_story(found[1], "story-format.md")
+
+
+@pytest.mark.parametrize(
+    "row", re.findall(r"^\| `(.*)` \| (bool|int|number|string|refused) \| (.*?) ?\|$", PAGE, re.MULTILINE)
+)
+def test_an_expression_of_the_page_is_what_it_says(row: tuple[str, str, str]) -> None:
+    text, kind, value = row
+    story = example()
+    memory = begin(story, {"plan": "pro"})
+    memory = replace(memory, state={"seen": 2, "lamp": True}, visits={"hall": 1})
+
+    if kind == "refused":
+        with pytest.raises(ExpressionError):
+            story.expressions.compile(text)
+        return
+    expression = story.expressions.compile(text)
+    values = {f"state.{name}": held for name, held in memory.state.items()} | {"profile.plan": "pro", "is_pro": True}
+    found = story.expressions.evaluate(expression, values, memory.visits)
+
+    assert expression.type == kind
+    if value == "fails":
+        assert isinstance(found, Failure)
+    else:
+        assert found == yaml.safe_load(value.strip("`"))
+
+
+def test_the_page_has_the_examples() -> None:
+    assert len(re.findall(r"^\| `.*` \| (?:bool|int|number|string|refused) \|", PAGE, re.MULTILINE)) == 12
+
+
+def test_the_finding_of_the_page_is_one_that_is_told() -> None:
+    found = re.search(r"```text\n(.*?)\n```", PAGE, re.DOTALL)
+    assert found is not None
+    text = "\n" * 8 + TYPING_ERROR
+
+    assert str(read_story(text, "story.yaml")[1][0]) == found[1]
+
+
+def test_the_schema_spells_defaults_as_authors_do() -> None:
+    schema = json.loads(SCHEMA.read_text("utf-8"))
+
+    for key, value in schema["$defs"]["DefaultsFile"]["properties"].items():
+        assert f"| `defaults.{key}` |" in PAGE
+        assert f"| `{value['default']}` |" in PAGE
+
+
+def test_every_bound_of_the_page_is_that_of_the_reader() -> None:
+    schema = json.loads(SCHEMA.read_text("utf-8"))["properties"]
+
+    assert (schema["scenes"]["maxProperties"], "more than 10,000 scenes" in PAGE) == (10_000, True)
+    assert (schema["groups"]["maxProperties"], "1,000 groups" in PAGE) == (1000, True)
+    assert (schema["conditions"]["maxProperties"], "1,000 conditions" in PAGE) == (1000, True)
+    assert (MAX_NESTED, "not more than 32 deep" in PAGE) == (32, True)
+    assert (MAX_DEPTH, "nested more than 32 deep" in PAGE) == (32, True)
+    assert (MAX_BYTES, "over 8 MiB" in PAGE) == (8 * 2**20, True)
+    assert (MAX_DIGITS, "more than 40 digits" in PAGE) == (40, True)
+    assert (MAX_FINDINGS, "the first 100" in PAGE) == (100, True)
+    assert (MAX_CHARACTERS, "At most 1,000 characters" in PAGE) == (1000, True)
+    assert (MAX_TEXT, "at most 64 characters" in PAGE) == (64, True)
 
 
 def test_every_key_of_the_format_is_on_the_page() -> None:

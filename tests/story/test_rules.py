@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 import yaml
@@ -13,7 +14,18 @@ from streamer.story.expressions import Failure
 from streamer.story.lint import check_lengths
 from streamer.story.model import Story, text_in
 from streamer.story.profile import checked_profile
-from streamer.story.rules import begin, enter, fitted, holds, offered, opening, successor, take
+from streamer.story.rules import (
+    begin,
+    enter,
+    fitted,
+    holds,
+    offered,
+    opening,
+    possible_successors,
+    scenes_of,
+    successor,
+    take,
+)
 from tests.builders import seconds
 
 TEXT = """\
@@ -143,8 +155,6 @@ def test_where_no_rule_holds_the_fallback_is_taken(story: Story) -> None:
 
 
 def test_a_story_that_was_not_checked_says_what_it_lacks(story: Story) -> None:
-    from dataclasses import replace
-
     loose = replace(story, fallback=None, start="@never")
 
     with pytest.raises(LibraryError, match="no rule holds after scene 'plain'"):
@@ -242,3 +252,194 @@ def test_a_condition_that_names_one_in_a_circle_is_found_once_each() -> None:
     found = [finding for finding in read_story(text, "rules.yaml")[1] if "leads back" in finding.problem]
 
     assert [finding.field for finding in found] == ["conditions.is_pro", "conditions.expert"]
+
+
+def test_what_only_leads_into_a_circle_is_not_blamed_for_it() -> None:
+    text = TEXT.replace("  never: [{to: pro", '  never: [{to: "@one"}, {to: pro')
+    text = text.replace("scenes:\n", '  one: [{to: "@two"}]\n  two: [{to: "@one"}]\nscenes:\n', 1)
+
+    assert [finding.field for finding in read_story(text, "rules.yaml")[1]] == ["groups.one", "groups.two"]
+
+
+WORDS = """\
+story: 1
+id: words
+title: {sv: Ord}
+start: a
+state:
+  mood: {type: enum, values: [calm, glad], default: calm}
+  said: {type: string, default: "abcdefgh"}
+  share: {type: number, default: 0.5}
+  count: {type: int, default: 0}
+scenes:
+  a:
+    media: {src: a, in: 1, out: 2.5s}
+    decision:
+      id: d
+      prompt: Vad?
+      closes_at: 6s
+      default: glad
+      choices:
+        - {id: glad, label: {en: Glad}, to: b, set: {mood: "'glad'", count: visits('a')}}
+        - {id: said, label: {en: Said}, to: b, set: {mood: state.said}}
+        - {id: twice, label: {en: Twice}, to: b, set: {said: state.said + state.said}}
+        - {id: endless, label: {en: Endless}, to: b, set: {share: state.share / 0.0, count: state.count + 1}}
+        - {id: most, label: {en: Most}, to: b, set: {count: "9223372036854775807 + visits('a')"}}
+        - {id: whole, label: {en: Whole}, to: b, set: {share: 2}}
+  b: {media: {src: b}, end: {id: b}}
+"""
+
+
+def test_a_bare_text_is_in_the_fallback_language() -> None:
+    loaded = load_story(WORDS.replace("start: a", "start: a\ndefaults: {labels: sv}", 1), "words.yaml")
+    decision = loaded.scenes["a"].decision
+
+    assert decision is not None
+    assert decision.prompt == {"sv": "Vad?"}
+    assert text_in(decision.prompt, "en") == "Vad?"
+    assert loaded.language == "sv"
+
+
+def test_times_may_be_numbers_seconds_or_a_clock() -> None:
+    for written, read in [
+        ("1", "1"),
+        ("1.25", "1.25"),
+        ("1.25s", "1.25"),
+        ("'1'", "1"),
+        ("00:01.5", "1.5"),
+        ("0:00:01.040", "1.04"),
+    ]:
+        media = load_story(WORDS.replace("in: 1,", f"in: {written},"), "words.yaml").scenes["a"].media
+        assert (media.start, media.end) == (seconds(read), seconds("2.5"))
+    negative = WORDS.replace("closes_at: 6s", "opens_at: -00:00:14.5\n      closes_at: -4.25")
+    decision = load_story(negative, "words.yaml").scenes["a"].decision
+    assert decision is not None
+    assert (decision.opens_at, decision.closes_at) == (seconds("-14.5"), seconds("-4.25"))
+    assert load_story(WORDS.replace("2.5s", "24:00:00"), "words.yaml").scenes["a"].media.end == seconds(24 * 3600)
+
+
+def test_a_window_longer_than_what_is_before_the_lock_opens_with_the_scene() -> None:
+    decision = load_story(WORDS, "words.yaml").scenes["a"].decision
+
+    assert decision is not None
+    assert (decision.opens_at, decision.closes_at) == (0, seconds(6))
+
+
+@pytest.mark.parametrize(
+    ("choice", "after"),
+    [
+        ("glad", {"mood": "glad", "count": 1}),
+        ("said", {}),
+        ("twice", {"said": "abcdefgh" * 2}),
+        ("endless", {"count": 1}),
+        ("most", {}),
+        ("whole", {"share": 2.0}),
+    ],
+)
+def test_what_an_effect_may_not_be_it_does_not_become(choice: str, after: dict[str, object]) -> None:
+    loaded = load_story(WORDS, "words.yaml")
+    scene = loaded.scenes["a"]
+    assert scene.decision is not None
+    found = scene.decision.choice(choice)
+    assert found is not None
+    memory = enter(begin(loaded, {}), scene)
+
+    changed = take(loaded, memory, found).state
+
+    assert changed == {**memory.state, **after}
+    assert {name: type(value) for name, value in changed.items()} == {
+        name: type(value) for name, value in memory.state.items()
+    }
+
+
+def test_a_text_grows_no_longer_than_64_characters() -> None:
+    loaded = load_story(WORDS, "words.yaml")
+    assert loaded.scenes["a"].decision is not None
+    twice = loaded.scenes["a"].decision.choice("twice")
+    assert twice is not None
+    memory = begin(loaded, {})
+
+    for _ in range(20):
+        memory = take(loaded, memory, twice)
+
+    assert memory.state["said"] == "abcdefgh" * 8
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("\"'glad'\"", "\"'sad'\"", "'sad' is not one of 'calm', 'glad'"),
+        ("\"'glad'\"", "glad", "undeclared reference to 'glad'"),
+        ("{mood: state.said}", "{said: \"'" + "x" * 65 + "'\"}", "is longer than 64 characters"),
+        ("share: 2}", "share: 2.5, count: 2.5}", "2.5 is no int"),
+        ("share: 2}", "mood: 2}", "2 is no enum"),
+        ("share: 2}", f"share: {10**30}}}", "does not fit 64 bits"),
+    ],
+)
+def test_an_effect_that_can_never_be_is_a_finding(old: str, new: str, words: str) -> None:
+    assert old in WORDS
+
+    (finding,) = read_story(WORDS.replace(old, new, 1), "words.yaml")[1]
+
+    assert words in finding.problem
+
+
+def test_a_visit_is_counted_before_anything_is_asked() -> None:
+    text = WORDS.replace("label: {en: Said},", "label: {en: Said}, when: visits('a') == 2,")
+    loaded = load_story(text, "words.yaml")
+    scene = loaded.scenes["a"]
+    assert scene.decision is not None
+    once = enter(begin(loaded, {}), scene)
+    twice = enter(once, scene)
+
+    assert "said" not in [choice.id for choice in offered(loaded, once, scene.decision)]
+    assert "said" in [choice.id for choice in offered(loaded, twice, scene.decision)]
+    assert (once.visits, twice.visits) == ({"a": 1}, {"a": 2})
+
+
+def test_the_next_scene_is_chosen_by_what_the_choice_has_set() -> None:
+    text = TEXT.replace("{to: pro, when: broken}", "{to: pro, when: state.word == 'up'}").replace(
+        "to: ask, set: {skill: state.skill + 2", "set: {skill: state.skill + 2"
+    )
+    loaded = load_story(text, "rules.yaml")
+    ask = loaded.scenes["ask"]
+    assert ask.decision is not None
+    memory = enter(begin(loaded, {}), ask)
+    up = ask.decision.choices[0]
+
+    assert successor(loaded, memory, ask, up).id == "plain"
+    assert successor(loaded, take(loaded, memory, up), ask, up).id == "pro"
+
+
+def test_the_end_of_a_chain_of_conditions_is_reached() -> None:
+    chain = "".join(f"  c{level}: c{level - 1}\n" for level in range(1, 32)) + "  c0: state.count > 0\n"
+    loaded = load_story(WORDS + "conditions:\n" + chain, "words.yaml")
+    memory = begin(loaded, {})
+
+    assert not holds(loaded, memory, loaded.conditions["c31"])
+    assert holds(loaded, replace(memory, state={**memory.state, "count": 1}), loaded.conditions["c31"])
+
+
+@pytest.mark.timeout(10)
+def test_groups_that_share_groups_are_each_tried_once() -> None:
+    rules = '[{to: "@INNER"}, {to: "@INNER", when: visited(\'b\')}, {to: "@INNER"}, {to: "@g0"}]'
+    groups = "".join(f"  g{level}: {rules.replace('INNER', f'g{level - 1}')}\n" for level in range(1, 30))
+    text = WORDS.replace("start: a", 'start: "@g29"\nfallback: a', 1)
+    loaded = load_story(text + f"groups:\n{groups}  g0: [{{to: b, when: state.count > 0}}]\n", "words.yaml")
+    memory = begin(loaded, {})
+
+    assert opening(loaded, memory).id == "a"
+    assert opening(loaded, replace(memory, state={**memory.state, "count": 1})).id == "b"
+    assert scenes_of(loaded, "@g29") == {"b"}
+
+
+def test_the_fallback_may_follow_any_scene_but_an_ending(story: Story) -> None:
+    assert possible_successors(story, story.scenes["ask"]) == {"ask", "pro", "plain", "lost"}
+    assert possible_successors(story, story.scenes["pro"]) == set()
+
+
+def test_a_wrong_input_of_any_length_gives_a_short_message(story: Story) -> None:
+    with pytest.raises(MalformedRequest) as caught:
+        checked_profile(story, {"age": "9" * 10_000}, trusted=False)
+
+    assert len(str(caught.value)) < 200
