@@ -20,7 +20,7 @@ from streamer.media.index import (
     segment_ticks,
 )
 from streamer.media.names import Namer, SegmentName
-from streamer.session.timeline import Outcome, Placed, Timeline, Visit
+from streamer.session.timeline import Outcome, Placed, Stretch, Timeline
 from streamer.story.model import Story, text_in
 from streamer.story.rules import possible_successors
 from streamer.units import TICKS_PER_SECOND, Ticks, decimal_seconds, round_half_up
@@ -29,8 +29,10 @@ from streamer.units import TICKS_PER_SECOND, Ticks, decimal_seconds, round_half_
 # for every viewer at the same place of the same path.
 EPOCH = datetime(2020, 1, 1, tzinfo=UTC)
 DECISION_CLASS = "io.branchline.decision"
+HOLD_CLASS = "io.branchline.hold"
 RESULT_CLASS = "io.branchline.result"
 DECISION_ATTRIBUTE = "X-IO-BRANCHLINE-DECISION"
+HOLD_ATTRIBUTE = "X-IO-BRANCHLINE-HOLD"
 RESULT_ATTRIBUTE = "X-IO-BRANCHLINE-RESULT"
 
 
@@ -70,7 +72,7 @@ class Rendered:
     def following(self, timeline: Timeline) -> Rendered:
         """Gives the same rendition of a path that goes on from this one; nothing is spelled twice."""
         child = Rendered(timeline, self._rendition, self._addresses)
-        child._parts = self._parts[: self._timeline.listable + 1]
+        child._parts = self._parts[: timeline.parted + 1]
         return child
 
     def text(self, edge: int) -> bytes:
@@ -81,22 +83,22 @@ class Rendered:
         return b"".join(self._parts[: edge + 1]) + (media_playlist.ENDLIST if ended else b"")
 
     def _segment(self, number: int) -> MediaSegment:
-        visit = self._timeline.visit_at(number)
-        index = number - visit.first
-        segment, short = segment_at(visit, index, self._rendition)
+        stretch = self._timeline.stretch_at(number)
+        index = number - stretch.first
+        segment, short = segment_at(stretch, index, self._rendition)
         name = SegmentName(
-            clip=visit.clip.id, rendition=self._rendition.id, number=index, offset=visit.start, short=short
+            clip=stretch.clip.id, rendition=self._rendition.id, number=index, offset=stretch.start, short=short
         )
         return MediaSegment(
             uri=self._addresses.base + self._addresses.namer.segment(name),
             duration=segment_ticks(segment, self._rendition.timescale),
             starts=EPOCH if number == 0 else None,
-            date_ranges=tuple(_date_ranges(self._timeline.stage.story, visit, number)),
+            date_ranges=tuple(_date_ranges(self._timeline, stretch, number)),
         )
 
 
-def segment_at(visit: Visit, index: int, rendition: Rendition) -> tuple[Segment, bool]:
-    """Gives a segment of a visit, and whether it is the shorter form of the clip's last sound segment."""
+def segment_at(visit: Stretch, index: int, rendition: Rendition) -> tuple[Segment, bool]:
+    """Gives a segment of a stretch, and whether it is the shorter form of the clip's last sound segment."""
     found = visit.clip.renditions[rendition.id]
     last = index == len(found.segments) - 1
     if last and found.short is not None and _sound_frames(visit) < _clip_frames(visit.clip, rendition):
@@ -104,7 +106,7 @@ def segment_at(visit: Visit, index: int, rendition: Rendition) -> tuple[Segment,
     return found.segments[index], False
 
 
-def _sound_frames(visit: Visit) -> int:
+def _sound_frames(visit: Stretch) -> int:
     return audio_frames_at(visit.end) - audio_frames_at(visit.start)
 
 
@@ -112,11 +114,14 @@ def _clip_frames(clip: ClipIndex, rendition: Rendition) -> int:
     return sum(segment.duration for segment in clip.renditions[rendition.id].segments) // AUDIO_FRAME_SAMPLES
 
 
-def _date_ranges(story: Story, visit: Visit, number: int) -> Iterator[DateRange]:
-    if visit.outcome is not None and visit.outcome.told_in == number:
-        yield _result(story, visit.outcome)
-    if visit.placed is not None and visit.placed.opens_in == number:
-        yield _decision(story, visit.number, visit.placed)
+def _date_ranges(timeline: Timeline, stretch: Stretch, number: int) -> Iterator[DateRange]:
+    story = timeline.stage.story
+    if outcome := timeline.outcomes.get(number):
+        yield _result(story, outcome)
+    if opening := timeline.decision_opening_in(number):
+        yield _decision(story, *opening)
+    if stretch.loop == 1 and stretch.first == number:
+        yield _hold(story, timeline, stretch)
 
 
 def _decision(story: Story, visit: int, placed: Placed) -> DateRange:
@@ -140,6 +145,21 @@ def _decision(story: Story, visit: int, placed: Placed) -> DateRange:
         duration=Ticks(placed.closes - placed.opens),
         name=DECISION_ATTRIBUTE,
         value=packed(value),
+    )
+
+
+def _hold(story: Story, timeline: Timeline, stretch: Stretch) -> DateRange:
+    visit = timeline.visits[stretch.visit - 1]
+    assert visit.placed is not None
+    decision = visit.placed.decision
+    assert decision.hold is not None
+    return DateRange(
+        id=f"{story.id}.{decision.id}.{visit.number}.hold",
+        kind=HOLD_CLASS,
+        start=_date_of(stretch.start),
+        duration=decision.hold.max,
+        name=HOLD_ATTRIBUTE,
+        value=packed({"v": 1, "decision": decision.id, "visit": visit.number}),
     )
 
 

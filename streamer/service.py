@@ -16,19 +16,26 @@ from streamer.errors import Conflict, MalformedRequest, NotAllowed, NotFound, Se
 from streamer.identity import Identity, Ticket
 from streamer.media.names import Namer
 from streamer.playlists import Addresses, rendition_of
-from streamer.session.choosing import Answer, answered
+from streamer.session.choosing import Answer, answered, gone_back
 from streamer.session.cues import Cue, Told, cues_since, next_cue_ms
-from streamer.session.events import Committed, Register, SessionRecord
+from streamer.session.events import Committed, Register, SessionRecord, Source
 from streamer.session.pacing import (
+    Course,
     Edge,
     Policy,
+    Word,
     advanced,
     after_a_stop,
+    course_of,
     due,
+    may_be_cut,
     next_change_ms,
     playhead,
-    with_position,
+    still_from_ms,
+    with_lock,
     with_sign,
+    with_word,
+    within_seconds,
 )
 from streamer.session.timeline import Timeline
 from streamer.shelf import Edition, Shelf
@@ -43,6 +50,7 @@ RESERVE_SEGMENTS = 3  # published ahead of a write, so that not every poll write
 MAX_SAVES = 8  # tries of one compare-and-swap before the request is given up
 
 KEEP_ALIVE_MS = 15_000
+RUN_MARK = 10_000_000  # segments that one run cannot have: a mark is run * RUN_MARK + segments
 
 
 @dataclass(slots=True, kw_only=True)
@@ -55,12 +63,13 @@ class Live:
     version: int
     register: Register
     edge: Edge
-    reserved: int
+    reserved: int  # segments of this run that may have been published
     timeline: Timeline
     written_ms: int
     expires_ms: int
     wake: asyncio.Event | None = None  # made by who waits; set and dropped by who changes something
     streams: int = 0
+    answered_ms: int = 0  # when a picture's list was last given
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
@@ -91,13 +100,14 @@ class Sessions:
 
     # ── opening ──────────────────────────────────────────────────────────────────────────────────────────────────
 
-    async def open(self, story: str, profile: Mapping[str, object], *, trusted: bool) -> Opened:
+    async def open(self, story: str, profile: Mapping[str, object], *, trusted: bool, extended: bool = False) -> Opened:
         """Makes a session id; stores nothing unless the profile holds what must not stand in an address.
 
         Args:
             story: its id.
             profile: inputs by name; `trusted` ones come from an app, others from a query.
             trusted: whether inputs of `source: token` may be given.
+            extended: whether the viewer asks for more time.
 
         Raises:
             NotFound: there is no such story.
@@ -114,8 +124,14 @@ class Sessions:
             profile={} if kept_back else values,
         )
         expires_ms = self._expiry_ms(now_ms // 1000)
-        if kept_back:
-            record = SessionRecord(story=story, revision=edition.package.revision, created_ms=now_ms, profile=values)
+        if kept_back or extended:
+            record = SessionRecord(
+                story=story,
+                revision=edition.package.revision,
+                created_ms=now_ms,
+                profile=values,
+                extended=extended,
+            )
             await self._store.create(session_id, record, expires_ms)
         token = self._identity.control_token(session_id)
         return Opened(id=session_id, token=token, expires_ms=expires_ms, edition=edition)
@@ -144,34 +160,40 @@ class Sessions:
             self._spelled.text(live.timeline, rendition_id, max(live.edge.published, self._policy.first_segments))
         )
 
-    async def media_playlist(self, session_id: str, rendition_id: str, segments: int | None) -> bytes:
+    async def media_playlist(
+        self, session_id: str, rendition_id: str, segments: int | None, *, run: int | None = None
+    ) -> bytes:
         """Gives a Media Playlist; with `segments`, holds the answer until so many are listed, or for a while.
 
         Raises:
-            NotFound: no such session or rendition.
+            NotFound: no such session, run or rendition.
             SessionGone: the session has expired.
             MalformedRequest: more segments are asked for than can be coming.
         """
         live = await self._entered(session_id)
         if rendition_of(live.edition.package, rendition_id) is None:
             raise NotFound(f"there is no rendition {rendition_id!r}", rendition=rendition_id)
-        self._sign(live, starts=not self._policy.requests_seen)
+        if run is not None and run != live.timeline.run:
+            return self._former(live, rendition_id, run)
+        picture = rendition_id != live.edition.package.audio.id
+        idle_ms = self._clock.now_ms() - live.answered_ms if picture and live.answered_ms else None
+        self._sign(live, starts=not self._policy.requests_seen, idle_ms=idle_ms)
         await self._settle(live)
         if segments is not None and not self._all_listed(live):
             if segments > live.edge.published + 2:
                 raise MalformedRequest("_HLS_msn", f"segment {segments - 1} lies too far ahead")
             await self._hold(live, segments)
+        if picture:
+            live.answered_ms = self._clock.now_ms()
         return self._spelled.text(live.timeline, rendition_id, live.edge.published)
 
     async def segment_requested(self, session_id: str, offset: Ticks, number: int) -> None:
         """Notes that a player fetches a segment below the session's path: the best sign of where it is."""
         live = await self._entered(session_id)
-        visit = live.timeline.visit_playing(offset)
-        if live.timeline.preview is not None and offset >= live.timeline.preview.start:
-            visit = live.timeline.preview
-        if visit.start != offset or number >= len(visit.ends):
+        stretch = live.timeline.stretch_from(offset)
+        if stretch is None or number >= len(stretch.ends):
             return  # of another session's path: it says nothing of this one
-        requested = min(visit.first + number + 1, max(live.edge.published, self._policy.first_segments))
+        requested = min(stretch.first + number + 1, max(live.edge.published, self._policy.first_segments))
         self._sign(live, requested=requested, starts=True)
         await self._settle(live)
 
@@ -184,44 +206,69 @@ class Sessions:
             NotAllowed: the token is not the session's.
             NotFound, TooLate, Conflict, TooMany: see streamer.session.choosing.
         """
-        self._ticket(session_id)
-        if not self._identity.controls(session_id, token):
-            raise NotAllowed("the control token is not this session's")
-        live = await self._entered(session_id)
+        live = await self._controlled(session_id, token)
         for _ in range(MAX_SAVES):
             await self._settle(live)
             async with live.lock:
-                record = answered(live.record, live.timeline, answer, self._play(live))
+                record = answered(live.record, live.timeline, answer, self._play(live), published=live.reserved)
                 if record is live.record or await self._saved(live, record):
                     return self._answer_state(live, answer)
             await self._reload(live)
         raise Conflict("the session changes too fast; try again")
 
-    async def place(self, session_id: str, token: str, position: Ticks, *, paused: bool) -> None:
+    async def go_back(self, session_id: str, token: str, checkpoint: str, answer_id: str) -> int:
+        """Takes a viewer back to a checkpoint they have passed, and gives the run that goes on from there.
+
+        Raises:
+            NotAllowed: the token is not the session's.
+            NotFound, TooMany: see streamer.session.choosing.
+        """
+        live = await self._controlled(session_id, token)
+        for _ in range(MAX_SAVES):
+            await self._settle(live)
+            async with live.lock:
+                record = gone_back(live.record, live.timeline, checkpoint, answer_id, published=live.reserved)
+                if record is live.record or await self._saved(live, record):
+                    return live.timeline.run
+            await self._reload(live)
+        raise Conflict("the session changes too fast; try again")
+
+    async def place(
+        self, session_id: str, token: str, position: Ticks, *, paused: bool | None = None, rate: float | None = None
+    ) -> None:
         """Notes where the page says that its viewer is: better evidence than requests, and the only one of a pause.
 
         Raises:
             NotAllowed: the token is not the session's.
         """
-        self._ticket(session_id)
-        if not self._identity.controls(session_id, token):
-            raise NotAllowed("the control token is not this session's")
-        live = await self._entered(session_id)
-        published = live.edge.published
-        most = live.timeline.end_of(published - 1) if published else Ticks(0)
-        was_paused = live.register.paused
-        live.register = with_position(live.register, self._clock.now_ms(), position, paused=paused, most=most)
-        if paused != was_paused:
-            live.written_ms = 0  # worth a write now
-        _wake(live)
-        await self._settle(live)
+        live = await self._controlled(session_id, token)
+        await self._told(live, Word(source=Source.BEACON, position=position, paused=paused, rate=rate))
+
+    async def hear(self, session_id: str, word: Word) -> None:
+        """Notes what a player says of itself in passing (CMCD).
+
+        Raises:
+            NotFound, SessionGone: there is no such session, or no more.
+        """
+        await self._told(await self._entered(session_id), word)
 
     async def state(self, session_id: str) -> dict[str, object]:
         """Gives where a session is: what plays, what is open, what was committed. Moves nothing."""
         live = await self._entered(session_id)
         await self._settle(live)
         cues = self._cues(live, Told())
-        return {"position": decimal_seconds(self._play(live), 3), **{cue.kind: cue.data for cue in cues}}
+        play = decimal_seconds(self._play(live), 3)
+        return {
+            "run": live.timeline.run,
+            "position": play,
+            "playhead": {
+                "position": play,
+                "source": live.register.source.name.lower(),
+                "within": within_seconds(live.register),
+                "paused": live.register.paused,
+            },
+            **{cue.kind: cue.data for cue in cues},
+        }
 
     async def cues(self, session_id: str) -> AsyncGenerator[Cue | None, None]:
         """Tells what happens as it happens: first how things stand, then each change. None: nothing for a while.
@@ -264,7 +311,7 @@ class Sessions:
         for live in list(self._live.values()):
             _wake(live)
             if live.register.sign_ms > live.written_ms:
-                await self._store.advance(live.id, live.reserved, live.register)
+                await self._note(live)
 
     @property
     def addresses(self) -> Addresses:
@@ -285,6 +332,22 @@ class Sessions:
         if self._clock.now_ms() >= self._expiry_ms(ticket.created_s):
             raise SessionGone("the session has expired; open a new one")
         return ticket
+
+    async def _controlled(self, session_id: str, token: str) -> Live:
+        self._ticket(session_id)
+        if not self._identity.controls(session_id, token):
+            raise NotAllowed("the control token is not this session's")
+        return await self._entered(session_id)
+
+    async def _told(self, live: Live, word: Word) -> None:
+        published = live.edge.published
+        most = live.timeline.end_of(published - 1) if published else Ticks(0)
+        was_paused = live.register.paused
+        live.register = with_word(live.register, self._clock.now_ms(), self._policy, live.edge, word=word, most=most)
+        if live.register.paused != was_paused:
+            live.written_ms = 0  # worth a write now
+        _wake(live)
+        await self._settle(live)
 
     def _expiry_ms(self, created_s: int) -> int:
         return created_s * 1000 + round(self._settings.sessions.max_age_seconds * 1000)
@@ -315,9 +378,13 @@ class Sessions:
         self._live.popitem(last=False)
 
     def _derived(self, session_id: str, edition: Edition, record: SessionRecord, stored: Stored | None) -> Live:
-        timeline = self._paths.of(edition.stage, record.profile, record.commits)
+        timeline = self._paths.of(edition.stage, record.profile, record.steps)
         register = stored.register if stored is not None else Register()
-        reserved = min(stored.reserved, timeline.listable) if stored is not None else 0
+        if register.run != record.run:
+            register = Register(run=record.run)
+        reserved = _reserved(stored, record)
+        if not timeline.holds:
+            reserved = min(reserved, timeline.listable)
         return Live(
             id=session_id,
             edition=edition,
@@ -336,14 +403,42 @@ class Sessions:
         if self._all_listed(live):  # nothing is left to decide: the player may go on without asking again
             passed = replace(self._policy, patience_ms=KEEP_ALIVE_MS * 1000)
             return min(playhead(live.register, self._clock.now_ms(), passed), live.timeline.last.end)
-        return playhead(live.register, self._clock.now_ms(), self._policy)
+        return playhead(live.register, self._clock.now_ms(), self._policy, live.edge)
+
+    def _course(self, live: Live, play: Ticks) -> Course:
+        return course_of(
+            live.timeline,
+            live.record.events,
+            live.register,
+            play,
+            published=live.reserved,
+            extended=live.record.extended,
+            policy=self._policy,
+        )
+
+    def _former(self, live: Live, rendition_id: str, run: int) -> bytes:
+        """Gives the whole playlist of a run that has ended."""
+        timeline = self._paths.of(live.edition.stage, live.record.profile, live.record.steps_of_runs(run))
+        if timeline.run != run:
+            raise NotFound(f"there is no run {run} of the session", run=run)
+        return self._spelled.text(timeline, rendition_id, timeline.settled)
 
     def _all_listed(self, live: Live) -> bool:
         return live.timeline.complete and live.edge.published == live.timeline.settled
 
-    def _sign(self, live: Live, *, requested: int = 0, starts: bool) -> None:
+    def _sign(self, live: Live, *, requested: int = 0, starts: bool, idle_ms: int | None = None) -> None:
         before = live.register
-        live.register = with_sign(before, self._clock.now_ms(), self._policy, requested=requested, starts=starts)
+        seen = before.requested if self._policy.requests_seen else live.edge.published
+        live.register = with_sign(
+            before,
+            self._clock.now_ms(),
+            self._policy,
+            live.edge,
+            most=live.timeline.end_of(seen - 1) if seen else Ticks(0),
+            requested=requested,
+            starts=starts,
+            idle_ms=idle_ms,
+        )
         if live.register.since_ms != before.since_ms or live.register.requested != before.requested:
             _wake(live)
 
@@ -363,39 +458,71 @@ class Sessions:
         await self._move_edge(live)
 
     def _due(self, live: Live) -> Committed | None:
-        return due(live.timeline, live.record.events, live.register, self._play(live), self._policy)
+        play = self._play(live)
+        course = self._course(live, play)
+        placed = live.timeline.open
+        if placed is not None and course.lock is not None and play >= placed.opens:
+            live.register = with_lock(live.register, live.timeline, course.lock)
+        return due(course, live.record.events, live.register, play, published=live.reserved, policy=self._policy)
 
     async def _move_edge(self, live: Live) -> None:
-        now_ms = self._clock.now_ms()
-        edge = advanced(live.timeline, live.edge, live.register, self._play(live), now_ms=now_ms, policy=self._policy)
-        writes_ms = self._settings.sessions.register_seconds * 1000
-        if edge.published > live.reserved:
+        edge = self._advanced(live)
+        while edge.published > live.reserved:
             async with live.lock:
-                reserved = min(edge.published + RESERVE_SEGMENTS, live.timeline.listable)
-                if edge.published > live.reserved:
-                    await self._store.advance(live.id, reserved, live.register)
-                    live.reserved, live.written_ms = max(reserved, live.reserved), now_ms
-        elif live.register.sign_ms - live.written_ms >= writes_ms:
-            live.written_ms = now_ms
-            await self._store.advance(live.id, live.reserved, live.register)
-        if edge.published > live.edge.published:
-            live.edge = edge
+                edge = self._advanced(live)  # again: the path may have changed while this waited
+                reserved = self._reserving(live, edge.published)
+                if reserved <= live.reserved:
+                    break
+                mark = live.timeline.run * RUN_MARK + reserved
+                if await self._store.advance(live.id, mark, live.register, live.version):
+                    live.reserved, live.written_ms = reserved, self._clock.now_ms()
+                    break
+            await self._reload(live)
+            edge = self._advanced(live)
+        listed, live.edge = live.edge, edge
+        if edge.published > listed.published:
             _wake(live)
+        if live.register.sign_ms - live.written_ms >= self._settings.sessions.register_seconds * 1000:
+            live.written_ms = self._clock.now_ms()
+            await self._note(live)
+
+    def _advanced(self, live: Live) -> Edge:
+        play = self._play(live)
+        course = self._course(live, play)
+        return advanced(course, live.edge, live.register, play, now_ms=self._clock.now_ms(), policy=self._policy)
+
+    def _reserving(self, live: Live, published: int) -> int:
+        """Gives how far to reserve: a few segments ahead, but none that an answer may still drop."""
+        reserved = published
+        while reserved < min(published + RESERVE_SEGMENTS, live.timeline.listable) and not may_be_cut(
+            live.timeline, reserved
+        ):
+            reserved += 1
+        return reserved
+
+    async def _note(self, live: Live) -> None:
+        """Writes down where the viewer is."""
+        await self._store.advance(live.id, live.timeline.run * RUN_MARK + live.reserved, live.register, live.version)
 
     async def _saved(self, live: Live, record: SessionRecord) -> bool:
-        if not await self._store.save(live.id, record, live.version):
+        mark = live.timeline.run * RUN_MARK + live.reserved
+        if not await self._store.save(live.id, record, live.version, reserved=mark):
             return False
         self._adopt(live, record, live.version + 1)
         return True
 
     def _adopt(self, live: Live, record: SessionRecord, version: int) -> None:
-        timeline = live.timeline
-        if record.commits[: len(timeline.commits)] != timeline.commits:
+        timeline, known = live.timeline, len(live.record.steps)
+        if record.steps[:known] != live.record.steps:
             raise Conflict("the stored session contradicts what was published")
-        for commit in record.commits[len(timeline.commits) :]:
-            grown = self._paths.follow(timeline, commit)
-            self._spelled.carry(timeline, grown)
+        for step in record.steps[known:]:
+            grown = self._paths.follow(timeline, step)
+            if grown.run == timeline.run:
+                self._spelled.carry(timeline, grown)
             timeline = grown
+        if timeline.run != live.timeline.run:
+            live.register, live.edge, live.reserved = Register(run=timeline.run), Edge(), 0
+            live.written_ms = live.answered_ms = 0
         live.record, live.version, live.timeline = record, version, timeline
         _wake(live)
 
@@ -406,6 +533,7 @@ class Sessions:
         async with live.lock:
             if stored.version > live.version:
                 self._adopt(live, stored.record, stored.version)
+            live.reserved = max(live.reserved, _reserved(stored, live.record))
 
     async def _hold(self, live: Live, segments: int) -> None:
         deadline_ms = self._clock.now_ms() + round(self._settings.pacing.hold_seconds * 1000)
@@ -413,7 +541,8 @@ class Sessions:
             now_ms = self._clock.now_ms()
             if now_ms >= deadline_ms:
                 return
-            change_ms = next_change_ms(live.timeline, live.edge, live.register, now_ms, self._policy)
+            course = self._course(live, self._play(live))
+            change_ms = next_change_ms(course, live.edge, live.register, now_ms, self._policy)
             left_ms = deadline_ms - now_ms
             await self._changed(live, left_ms if change_ms is None else min(change_ms, left_ms))
             await self._settle(live)
@@ -431,26 +560,29 @@ class Sessions:
         return True
 
     def _cues(self, live: Live, told: Told) -> tuple[Cue, ...]:
-        running = self._running(live)
-        return tuple(cues_since(live.timeline, live.record.events, told, self._play(live), running=running))
+        play = self._play(live)
+        course = self._course(live, play)
+        return tuple(cues_since(course, live.record.events, told, play, running=self._running(live)))
 
     def _running(self, live: Live) -> bool:
-        patient_until = live.register.sign_ms + self._policy.patience_ms
+        patient_until = still_from_ms(live.register, self._policy, live.edge)
         alive = self._all_listed(live) or self._clock.now_ms() < patient_until
         return live.register.since_ms > 0 and not live.register.paused and alive
 
     def _next_cue_ms(self, live: Live, told: Told) -> int:
         if not self._running(live):
             return KEEP_ALIVE_MS + 1
-        still_ms = live.register.sign_ms + self._policy.patience_ms - self._clock.now_ms()
-        coming = next_cue_ms(live.timeline, told, self._play(live))
+        still_ms = still_from_ms(live.register, self._policy, live.edge) - self._clock.now_ms()
+        play = self._play(live)
+        coming = next_cue_ms(self._course(live, play), told, play)
         waits = [wait for wait in (coming, still_ms if not self._all_listed(live) else None) if wait is not None]
         return max(min(waits, default=KEEP_ALIVE_MS + 1), 1)
 
     def _answer_state(self, live: Live, answer: Answer) -> dict[str, object]:
-        placed = live.timeline.visits[answer.visit - 1].placed
-        commit = next((found for found in live.record.commits if found.visit == answer.visit), None)
-        closes_in = 0 if placed is None or commit is not None else max(placed.closes - self._play(live), 0)
+        commit = next((found for found in live.timeline.commits if found.visit == answer.visit), None)
+        play = self._play(live)
+        lock = self._course(live, play).lock if commit is None else None
+        closes_in = 0 if lock is None else max(lock - play, 0)
         return {
             "visit": answer.visit,
             "decision": answer.decision,
@@ -464,6 +596,12 @@ def _fresh(ticket: Ticket) -> SessionRecord:
     return SessionRecord(
         story=ticket.story, revision=ticket.revision, created_ms=ticket.created_s * 1000, profile=ticket.profile
     )
+
+
+def _reserved(stored: Stored | None, record: SessionRecord) -> int:
+    """Gives the segments of the present run that may have been published."""
+    run, segments = divmod(stored.reserved, RUN_MARK) if stored is not None else (0, 0)
+    return segments if run == record.run else 0
 
 
 def _wake(live: Live) -> None:

@@ -7,14 +7,14 @@ from collections.abc import Mapping
 
 from streamer.errors import NotFound
 from streamer.playlists import Addresses, Rendered, rendition_of, renditions_of
-from streamer.session.events import Committed
+from streamer.session.events import Step
 from streamer.session.timeline import Stage, Timeline, follow, start_timeline
 from streamer.story.model import Value
 
 MAX_PATHS = 2048  # of one rendition each; a path of an hour takes some 300 KB
 
-# What a playlist's bytes follow from, besides the edge: story and revision, commits, profile; and the rendition.
-Key = tuple[str, str, tuple[tuple[int, str, str], ...], tuple[tuple[str, Value], ...], str]
+# What a playlist's bytes follow from, besides the edge: the path's key and the rendition.
+Key = tuple[bytes, str]
 
 
 class Paths:
@@ -23,20 +23,20 @@ class Paths:
     def __init__(self) -> None:
         self._timelines: OrderedDict[Key, Timeline] = OrderedDict()
 
-    def of(self, on: Stage, profile: Mapping[str, Value], commits: tuple[Committed, ...]) -> Timeline:
-        """Gives the path of a session from its commits."""
+    def of(self, on: Stage, profile: Mapping[str, Value], steps: tuple[Step, ...]) -> Timeline:
+        """Gives the path of a session from its steps."""
         timeline = self._shared(start_timeline(on, profile))
-        for commit in commits:
-            timeline = self.follow(timeline, commit)
+        for step in steps:
+            timeline = self.follow(timeline, step)
         return timeline
 
-    def follow(self, timeline: Timeline, commit: Committed) -> Timeline:
-        """Gives the path with the open decision committed.
+    def follow(self, timeline: Timeline, step: Step) -> Timeline:
+        """Gives the path with one step more.
 
         Raises:
-            ValueError: the commit is not of the decision that the path waits for.
+            ValueError: the step does not fit the path.
         """
-        return self._shared(follow(timeline, commit))
+        return self._shared(follow(timeline, step))
 
     def _shared(self, timeline: Timeline) -> Timeline:
         key = _key(timeline, "")
@@ -86,7 +86,4 @@ class Spelled:
 
 
 def _key(timeline: Timeline, rendition_id: str) -> Key:
-    package = timeline.stage.package
-    commits = tuple((commit.visit, commit.choice, commit.by) for commit in timeline.commits)
-    profile = tuple(sorted(timeline.memory.profile.items()))
-    return (package.story_id, package.revision, commits, profile, rendition_id)
+    return (timeline.key, rendition_id)

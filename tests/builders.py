@@ -22,7 +22,7 @@ from streamer.media.names import Namer
 from streamer.playlists import Addresses
 from streamer.session.timeline import Stage, stage
 from streamer.story.codec import load_story
-from streamer.story.model import Story
+from streamer.story.model import Story, hold_sources
 from streamer.units import Ticks, seconds_to_ticks, units_of
 
 FRAME = 3600  # of 25 frames a second, in units of 1/90,000 s
@@ -34,30 +34,44 @@ def seconds(value: str | float) -> Ticks:
     return seconds_to_ticks(Fraction(str(value)))
 
 
+FLAGS = "!?*"
+LOOP_SECONDS = seconds("5.04")
+
+
 def story_text(lines: str) -> str:
-    """Gives a story file: one scene a line, `a 12.52 -> b`, `a 12 -> b | c` (a decision), `a 8 .` (an ending)."""
+    """Gives a story file: one scene a line, `a 12.52 -> b`, `a 12 -> b | c` (a decision), `a 8 .` (an ending).
+
+    `a! …` locks with the first answer, `a? …` is held by the loop `idle`, `a* …` has a checkpoint of its name.
+    """
     scenes = []
     for line in filter(None, (line.strip() for line in lines.splitlines())):
-        name, _, rest = line.split(maxsplit=2)
+        flagged, _, rest = line.split(maxsplit=2)
+        name = flagged.rstrip(FLAGS)
         targets = [target.strip() for target in rest.removeprefix("->").split("|")] if rest != "." else []
         scenes.append(f"  {name}:\n    media: {{src: {name}}}")
+        if "*" in flagged:
+            scenes.append(f"    checkpoint: {{id: {name}, label: {name}}}")
+        lock = ", lock: immediate" if "!" in flagged else ""
+        hold = ", hold: true" if "?" in flagged else ""
         if len(targets) == 1:
             scenes.append(f"    next: [{{to: {targets[0]}}}]")
         elif targets:
             choices = ", ".join(f"{{id: {target}, label: Go to {target}, to: {target}}}" for target in targets)
             scenes.append(
                 f"    decision: {{id: after-{name}, prompt: 'Where to?', opens_at: -9s, closes_at: -4s,"
-                f" default: {targets[0]}, choices: [{choices}]}}"
+                f" default: {targets[0]}{lock}{hold}, choices: [{choices}]}}"
             )
         else:
             scenes.append("    end: {id: " + name + "}")
-    start = lines.split(maxsplit=1)[0]
-    return f"story: 1\nid: test\ntitle: Test\nstart: {start}\nscenes:\n" + "\n".join(scenes) + "\n"
+    start = lines.split(maxsplit=1)[0].rstrip(FLAGS)
+    defaults = "defaults: {hold: {src: idle, max: 8s}}\n" if "?" in lines else ""
+    return f"story: 1\nid: test\ntitle: Test\nstart: {start}\n{defaults}scenes:\n" + "\n".join(scenes) + "\n"
 
 
 def lengths_of(lines: str) -> dict[str, Ticks]:
     """Gives the lengths that the lines name."""
-    return {line.split()[0]: seconds(line.split()[1]) for line in lines.splitlines() if line.strip()}
+    found = {line.split()[0].rstrip(FLAGS): seconds(line.split()[1]) for line in lines.splitlines() if line.strip()}
+    return {**found, "idle": LOOP_SECONDS} if "?" in lines else found
 
 
 def clip(name: str, duration: Ticks) -> ClipIndex:
@@ -109,6 +123,7 @@ def package(story: Story, text: str, lengths: dict[str, Ticks]) -> Package:
         video=videos,
         audio=AudioRendition(id="a0", codecs="mp4a.40.2", timescale=48_000, init="a" * 24, name="Sound", channels=2),
         scenes={name: clip(name, lengths[name]) for name in story.scenes},
+        holds={name: clip(name, lengths[name]) for name in hold_sources(story)},
     )
     return msgspec.structs.replace(made, revision=revision_of(made))
 

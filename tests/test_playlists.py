@@ -105,7 +105,8 @@ def test_sound_stays_on_one_grid_and_within_half_a_frame_of_the_picture() -> Non
     for visit in timeline.visits:
         assert at == audio_frames_at(visit.start)
         assert abs(at * AUDIO_FRAME_TICKS - visit.start) * 2 <= AUDIO_FRAME_TICKS
-        at += sum(segment_at(visit, index, audio)[0].duration for index in range(len(visit.ends))) // 1024
+        stretch = visit.stretch
+        at += sum(segment_at(stretch, index, audio)[0].duration for index in range(len(stretch.ends))) // 1024
     assert len(timeline.visits) == 21
 
 

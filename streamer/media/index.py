@@ -75,6 +75,7 @@ class Package(msgspec.Struct, frozen=True, kw_only=True):
     video: tuple[VideoRendition, ...]
     audio: AudioRendition
     scenes: dict[str, ClipIndex]  # by scene id
+    holds: dict[str, ClipIndex] = {}  # by source: the loops that wait for an answer
 
 
 def audio_frames_at(offset: Ticks) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from enum import IntEnum
+
 import msgspec
 
 from streamer.units import Ticks
@@ -18,16 +20,33 @@ class Answered(msgspec.Struct, frozen=True, kw_only=True, tag="answered"):
 
 
 class Committed(msgspec.Struct, frozen=True, kw_only=True, tag="committed"):
-    """A decision that can no longer change. The path of a session is the fold of these."""
+    """A decision that can no longer change."""
 
     visit: int
     decision: str
     choice: str
     by: str  # "viewer" or "default"
     at: Ticks  # the lock: the moment it was due, whenever it was noticed
+    cut: int | None = None  # Media Sequence Number of the branch's first segment; None: the one after the scene
 
 
-Event = Answered | Committed
+class WentBack(msgspec.Struct, frozen=True, kw_only=True, tag="back"):
+    """A viewer went back to a checkpoint; what was published stays, the rest of the path is dropped."""
+
+    checkpoint: str
+    answer_id: str
+    cut: int  # Media Sequence Number of the checkpoint's first segment
+
+
+class Restarted(msgspec.Struct, frozen=True, kw_only=True, tag="restarted"):
+    """A viewer went back after the end: a new run, with a playlist of its own, begins at the checkpoint."""
+
+    checkpoint: str
+    answer_id: str
+
+
+Step = Committed | WentBack | Restarted  # the path of a session is the fold of these
+Event = Answered | Step
 
 
 class SessionRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,13 +56,35 @@ class SessionRecord(msgspec.Struct, frozen=True, kw_only=True):
     revision: str  # pinned: a story loaded anew never rewrites a published playlist
     created_ms: int
     profile: dict[str, bool | int | float | str]
-    run: int = 1
+    extended: bool = False  # the viewer asked for more time
     events: tuple[Event, ...] = ()
 
     @property
-    def commits(self) -> tuple[Committed, ...]:
-        """Gives the commits alone: all that the playlist depends on."""
-        return tuple(event for event in self.events if isinstance(event, Committed))
+    def steps(self) -> tuple[Step, ...]:
+        """Gives what the path follows from, of all runs."""
+        return tuple(event for event in self.events if not isinstance(event, Answered))
+
+    def steps_of_runs(self, run: int) -> tuple[Step, ...]:
+        """Gives the steps of the first `run` runs, and what began each but the first."""
+        steps = self.steps
+        begins = [index for index, step in enumerate(steps) if isinstance(step, Restarted)]
+        return steps[: begins[run - 1]] if run <= len(begins) else steps
+
+    @property
+    def run(self) -> int:
+        """Gives the number of the present run, from 1."""
+        return 1 + sum(isinstance(event, Restarted) for event in self.events)
+
+
+class Source(IntEnum):
+    """What says where a viewer is; a greater one is believed more."""
+
+    CLOCK = 0  # the time since the first request
+    POLLS = 1  # playlists asked for
+    REQUESTS = 2  # segments asked for
+    BUFFER = 3  # CMCD: what lies in the player's buffer (bl)
+    PLAYER = 4  # CMCD: the player's own playhead (pt)
+    BEACON = 5  # the page or app
 
 
 class Register(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
@@ -56,4 +97,15 @@ class Register(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     since_ms: int = 0  # store time; 0: play has not begun
     sign_ms: int = 0  # last sign of life: a playlist or segment request, or a word from the page
     requested: int = 0  # segments up to the newest one asked for (its Media Sequence Number + 1)
-    paused: bool = False  # the page said so: time stands still whatever the player asks for
+    paused: bool = False  # the page or player said so: time stands still whatever it asks for
+    rate: float = 1.0  # of play, as the page or player says
+    source: Source = Source.CLOCK  # what `position` comes from
+    source_ms: int = 0  # when that source last spoke
+    asked_ms: int = 0  # when `requested` last rose
+    run: int = 1
+    blocks: bool = False  # the player waits for news with _HLS_msn
+    poll_ms: int = 0  # longest time between two looks at a list, of late
+    react_ms: int = 0  # longest time from listing a segment to its request, of late
+    fetch_ms: int = 0  # time between requests of two segments that were both listed, of late
+    lock_visit: int = 0  # the visit whose lock was told to viewers,
+    lock: Ticks = Ticks(0)  # and that lock

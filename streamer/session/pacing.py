@@ -1,23 +1,33 @@
 """How far a list is kept ahead of the viewer, and when a decision is due: pure functions of evidence and time.
 
-The policy is that of docs/players.md: the edge follows the estimated playhead at a fixed lead, braked by what the
-player has asked for; nothing past a join before its lock. Times are the store's, in milliseconds.
+The policy is that of docs/players.md: the edge follows the estimated playhead at a lead that is longer in linear
+parts and short before a decision, braked by what the player has asked for; nothing past a join before its lock. Times
+are the store's, in milliseconds.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from dataclasses import replace as altered
 
-from streamer.session.events import Answered, Committed, Event, Register
+import msgspec
+
+from streamer.session.events import Answered, Committed, Event, Register, Source
 from streamer.session.timeline import Placed, Timeline
 from streamer.units import TICKS_PER_SECOND, Ticks, ticks_of_milliseconds, whole_milliseconds
+
+GROWTH = 3  # seconds of play in which a lead grows, or shrinks before a decision, by one
+FRESH_MS = 15_000  # how long a source keeps lesser ones out after it has spoken: three words of a page
+FORGET = 4  # of what was seen of a player: each new look counts for a quarter
+UNSEEN_MS = 1000  # what a player is taken to need to react before it was seen to
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
     """The numbers of the edge policy; each is a setting with its reason in config/branchline.yaml."""
 
-    lead: Ticks = Ticks(6 * TICKS_PER_SECOND)  # how far the edge is kept ahead of the playhead
+    lead: Ticks = Ticks(6 * TICKS_PER_SECOND)  # how far the edge is ahead of the playhead before a decision
+    long_lead: Ticks = Ticks(10 * TICKS_PER_SECOND)  # and in a long part without one
     first_segments: int = 3  # more, and half of all players start in the middle
     step_segments: int = 3  # most new segments an answer; Chromium's own player skips the fourth
     ahead_segments: int = 3  # most segments beyond the newest one asked for, where requests are seen
@@ -25,6 +35,8 @@ class Policy:
     patience_ms: int = 6000  # how long after the last sign of life the viewer is taken to be there
     step_ms: int = 1000  # answers within this count as one (picture and sound poll side by side)
     requests_seen: bool = True  # the media lie below the session's path, so that the origin sees who fetches what
+    margin_ms: int = 300  # a branch is listed at least so long before the join, besides what the player needs
+    most_needed_ms: int = 8000  # what a player can be taken to need, at most
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,45 +46,118 @@ class Edge:
     published: int = 0  # segments
     base: int = 0  # published when the step began
     since_ms: int = 0
+    listed_ms: int = 0  # when the newest segments were published
+    waiting_ms: int = 0  # since when there have been segments that nobody asked for
 
 
-def playhead(register: Register, now_ms: int, policy: Policy) -> Ticks:
-    """Estimates where the viewer is; stands still once they have shown no sign of life for the policy's patience."""
+# ── where the viewer is ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+def playhead(register: Register, now_ms: int, policy: Policy, edge: Edge | None = None) -> Ticks:
+    """Estimates where the viewer is.
+
+    Time stands still while the page or player says so, once there has been no sign of life for the policy's
+    patience, and, where requests are seen and nothing better is known, once the player has left what is listed alone
+    for as long.
+    """
     if not register.since_ms or register.paused:
         return register.position
-    present_ms = min(now_ms, register.sign_ms + policy.patience_ms)
-    return Ticks(register.position + ticks_of_milliseconds(max(present_ms - register.since_ms, 0)))
+    present_ms = min(now_ms, still_from_ms(register, policy, edge))
+    passed = ticks_of_milliseconds(max(present_ms - register.since_ms, 0))
+    return Ticks(register.position + (passed if register.rate == 1 else round(passed * register.rate)))
 
 
-def with_sign(register: Register, now_ms: int, policy: Policy, *, requested: int = 0, starts: bool) -> Register:
+def still_from_ms(register: Register, policy: Policy, edge: Edge | None) -> int:
+    """Gives the moment from which time stands still unless there is another sign."""
+    until_ms = register.sign_ms + policy.patience_ms
+    if edge is None or not policy.requests_seen or register.source > Source.REQUESTS:
+        return until_ms
+    if register.requested < edge.published:
+        until_ms = min(until_ms, max(edge.waiting_ms, register.asked_ms) + policy.patience_ms)
+    return until_ms
+
+
+def with_sign(
+    register: Register,
+    now_ms: int,
+    policy: Policy,
+    edge: Edge,
+    *,
+    most: Ticks,
+    requested: int = 0,
+    starts: bool,
+    idle_ms: int | None = None,
+) -> Register:
     """Notes a sign of life; the first that `starts` play sets the clock going.
 
     Args:
         register: what was known.
         now_ms: store time of the sign.
         policy: the numbers.
+        edge: what was published.
+        most: where the viewer can be at most: the end of what was asked for, or published.
         requested: segments up to the one asked for now; 0: it was no segment request.
         starts: the sign shows that media are being fetched.
+        idle_ms: how long the player has not been looking at its list, where that is what it comes back to.
     """
-    running = register.since_ms > 0
-    gone = running and not register.paused and now_ms > register.sign_ms + policy.patience_ms
-    return Register(
-        position=playhead(register, now_ms, policy) if gone else register.position,
-        since_ms=now_ms if gone or (starts and not running) else register.since_ms,
+    position, since_ms = register.position, register.since_ms
+    if since_ms and not register.paused:
+        place = playhead(register, now_ms, policy, edge)
+        if now_ms > still_from_ms(register, policy, edge):
+            position, since_ms = place, now_ms
+        elif place > most and register.source <= Source.REQUESTS:
+            position, since_ms = most, now_ms  # it has been waiting for media
+    elif starts and not since_ms:
+        since_ms = now_ms
+    asks = requested > register.requested
+    source = Source.REQUESTS if requested else Source.POLLS
+    return msgspec.structs.replace(
+        register,
+        position=position,
+        since_ms=since_ms,
         sign_ms=max(now_ms, register.sign_ms),
         requested=max(requested, register.requested),
-        paused=register.paused,
+        asked_ms=now_ms if asks else register.asked_ms,
+        source=max(register.source, source) if _is_fresh(register, now_ms) else source,
+        poll_ms=register.poll_ms if idle_ms is None else _of_late(register.poll_ms, idle_ms),
+        react_ms=_of_late(register.react_ms, now_ms - edge.listed_ms)
+        if asks and edge.listed_ms and requested == edge.published
+        else register.react_ms,
+        # The first segments are asked for as fast as they come.
+        fetch_ms=_of_late(register.fetch_ms, now_ms - register.asked_ms)
+        if asks and register.requested and requested <= policy.first_segments
+        else register.fetch_ms,
     )
 
 
-def with_position(register: Register, now_ms: int, position: Ticks, *, paused: bool, most: Ticks) -> Register:
-    """Notes what the page says of the playhead: a hint, believed up to `most`, the end of what was published."""
-    return Register(
-        position=Ticks(max(min(position, most), 0)),
-        since_ms=now_ms,
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Word:
+    """What a page or player says of itself; None: nothing."""
+
+    source: Source
+    position: Ticks | None = None
+    paused: bool | None = None
+    rate: float | None = None
+
+
+def with_word(register: Register, now_ms: int, policy: Policy, edge: Edge, *, word: Word, most: Ticks) -> Register:
+    """Notes what a page or player says of the playhead: a hint, believed up to `most`, the end of what was published.
+
+    A source that is believed less than one that spoke lately is a sign of life and nothing else.
+    """
+    if word.source < register.source and _is_fresh(register, now_ms):
+        return msgspec.structs.replace(register, sign_ms=max(now_ms, register.sign_ms))
+    place = playhead(register, now_ms, policy, edge) if word.position is None else word.position
+    paused = register.paused if word.paused is None else word.paused
+    return msgspec.structs.replace(
+        register,
+        position=Ticks(max(min(place, most), 0)),
+        since_ms=now_ms if word.position is not None or register.since_ms else 0,
         sign_ms=max(now_ms, register.sign_ms),
-        requested=register.requested,
         paused=paused,
+        rate=register.rate if word.rate is None else word.rate,
+        source=word.source,
+        source_ms=now_ms,
     )
 
 
@@ -85,61 +170,239 @@ def after_a_stop(register: Register, now_ms: int, policy: Policy) -> Register:
     if not register.since_ms or register.paused or now_ms <= register.sign_ms + policy.patience_ms:
         return register
     position = register.position + ticks_of_milliseconds(max(register.sign_ms - register.since_ms, 0))
-    return Register(position=Ticks(position), since_ms=now_ms, sign_ms=now_ms, requested=register.requested)
+    return msgspec.structs.replace(register, position=Ticks(position), since_ms=now_ms, sign_ms=now_ms)
 
 
-def advanced(timeline: Timeline, edge: Edge, register: Register, play: Ticks, *, now_ms: int, policy: Policy) -> Edge:
+# How far the truth may be from the estimate, in seconds, just after each kind of evidence; nobody knows by the clock.
+WITHIN_SECONDS = {
+    Source.BEACON: 0.5,
+    Source.PLAYER: 0.5,
+    Source.BUFFER: 2.0,
+    Source.REQUESTS: 6.0,
+    Source.POLLS: 10.0,
+    Source.CLOCK: None,
+}
+
+
+def within_seconds(register: Register) -> float | None:
+    """Tells how sure the estimate is: how far off it may be, or None where nobody knows."""
+    return WITHIN_SECONDS[register.source]
+
+
+def _is_fresh(register: Register, now_ms: int) -> bool:
+    return register.source > Source.REQUESTS and (register.paused or now_ms - register.source_ms <= FRESH_MS)
+
+
+def _of_late(known_ms: int, seen_ms: int) -> int:
+    """Gives the longest of late: a longer one counts at once, shorter ones bit by bit."""
+    return max(seen_ms, known_ms + (seen_ms - known_ms) // FORGET)
+
+
+# ── how far the list goes ────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Course:
+    """A path with what decides how far and when it is listed."""
+
+    timeline: Timeline
+    lock: Ticks | None = None  # of the open decision; None: nothing is open
+    hold: Ticks = Ticks(0)  # how long its loop may hold it open
+    held: int = 0  # segments of the hold loop that may be listed, now that the lock is over without an answer
+
+    @property
+    def listable(self) -> int:
+        """Gives how many segments may be published."""
+        return self.timeline.listable + self.held
+
+    @property
+    def over(self) -> Ticks | None:
+        """Gives the lock that ends a hold; None: nothing is held open."""
+        placed = self.timeline.open
+        if not self.held or placed is None or self.lock is None:
+            return None
+        return Ticks(self.timeline.end_of(self.listable - 1) - (placed.join - self.lock))
+
+
+def course_of(
+    timeline: Timeline,
+    events: tuple[Event, ...],
+    register: Register,
+    play: Ticks,
+    *,
+    published: int,
+    extended: bool,
+    policy: Policy,
+) -> Course:
+    """Gives what may be listed at a moment.
+
+    Args:
+        timeline: the session's path.
+        events: those since the viewer last went back.
+        register: where the viewer is.
+        play: the playhead, estimated.
+        published: segments published so far.
+        extended: whether the viewer asked for more time.
+        policy: the numbers.
+    """
+    placed = timeline.open
+    if placed is None:
+        return Course(timeline=timeline)
+    lock = lock_of(timeline, placed, register, policy)
+    longest = hold_length(placed, extended=extended)
+    if not longest or (published <= timeline.settled and (play < lock or last_answer(events, timeline.last.number))):
+        return Course(timeline=timeline, lock=lock, hold=longest)
+    return Course(timeline=timeline, lock=lock, hold=longest, held=timeline.hold_segments(longest))
+
+
+def hold_length(placed: Placed, *, extended: bool) -> Ticks:
+    """Gives how long a decision may be held open by its loop."""
+    hold = placed.decision.hold
+    if hold is None:
+        return Ticks(0)
+    if not extended:
+        return hold.max
+    return Ticks(max(hold.max, int((placed.decision.extend - 1) * (placed.closes - placed.opens))))
+
+
+def lock_of(timeline: Timeline, placed: Placed, register: Register, policy: Policy) -> Ticks:
+    """Gives the moment up to which the open decision may be answered.
+
+    The author's, or earlier where the player needs longer than that to cross the join. Once told to viewers it stays.
+    """
+    if register.lock_visit == timeline.last.number:
+        return register.lock
+    latest = Ticks(placed.join - ticks_of_milliseconds(needed_ms(register, policy)))
+    middle = Ticks((placed.opens + placed.closes) // 2)
+    return max(min(placed.closes, latest), middle)
+
+
+def needed_ms(register: Register, policy: Policy) -> int:
+    """Gives how long before a join its branch has to be listed for this player."""
+    seen_ms = max(register.poll_ms, register.react_ms) or UNSEEN_MS
+    return min(seen_ms + register.fetch_ms * 3 // 2 + policy.margin_ms, policy.most_needed_ms)
+
+
+def with_lock(register: Register, timeline: Timeline, lock: Ticks) -> Register:
+    """Notes the lock that viewers are told."""
+    return msgspec.structs.replace(register, lock_visit=timeline.last.number, lock=lock)
+
+
+def listed_from(course: Course, segment: int, policy: Policy) -> Ticks:
+    """Gives the playhead from which a segment is to be listed.
+
+    In a long linear part the lead grows from the short to the long one; towards an open decision it shrinks again,
+    one segment every 1.5 segments of play, so that no list stays as it is for longer (RFC 8216bis, 6.2.1), and so
+    that it is short when the last common segment is listed.
+    """
+    timeline, lock = course.timeline, course.lock
+    end = timeline.end_of(segment)
+    placed = timeline.open
+    if segment >= timeline.settled and course.held and placed is not None and lock is not None:
+        before = timeline.end_of(segment - 1)
+        return Ticks(before - (placed.join - lock))
+    begins = timeline.linear_from
+    steady = end - policy.long_lead
+    growing = end - policy.lead
+    if growing > begins:
+        growing = (GROWTH * growing + begins) // (GROWTH + 1)
+    shrinking = steady
+    if placed is not None and lock is not None and segment < timeline.settled:
+        short = min(
+            policy.lead, placed.join - lock + timeline.stage.package.target_duration * TICKS_PER_SECOND * 3 // 2
+        )
+        last = timeline.last.end
+        shrinking = last - short - (last - end) * GROWTH // (GROWTH - 1)
+    return Ticks(max(steady, growing, shrinking))
+
+
+def advanced(course: Course, edge: Edge, register: Register, play: Ticks, *, now_ms: int, policy: Policy) -> Edge:
     """Gives the edge as it may be published now; never less than it was."""
     begins = now_ms - edge.since_ms >= policy.step_ms
     base, since_ms = (edge.published, now_ms) if begins else (edge.base, edge.since_ms)
     most = min(
-        timeline.listable,
+        course.listable,
         base + (policy.step_segments if base else policy.first_segments),
-        register.requested + policy.ahead_segments if policy.requests_seen else timeline.listable,
+        register.requested + policy.ahead_segments if policy.requests_seen else course.listable,
     )
     published = edge.published
-    while published < most and (published < policy.first_segments or timeline.end_of(published) <= play + policy.lead):
+    while published < most and (published < policy.first_segments or listed_from(course, published, policy) <= play):
         published += 1
-    return Edge(published=published, base=base, since_ms=since_ms)
+    if published == edge.published:
+        return edge if base == edge.base and since_ms == edge.since_ms else altered(edge, base=base, since_ms=since_ms)
+    waits = register.requested < edge.published
+    return Edge(
+        published=published,
+        base=base,
+        since_ms=since_ms,
+        listed_ms=now_ms,
+        waiting_ms=edge.waiting_ms if waits else now_ms,
+    )
 
 
 def due(
-    timeline: Timeline, events: tuple[Event, ...], register: Register, play: Ticks, policy: Policy
+    course: Course, events: tuple[Event, ...], register: Register, play: Ticks, *, published: int, policy: Policy
 ) -> Committed | None:
-    """Gives the commit that is due by now: the last answer, else the default, at the lock."""
-    placed = timeline.open
-    if placed is None or play < placed.closes:
+    """Gives the commit that is due by now: the last answer, else the default, at the lock or at the hold's end."""
+    timeline, placed = course.timeline, course.timeline.open
+    if placed is None or course.lock is None or play < course.lock:
         return None
     answer = last_answer(events, timeline.last.number)
-    if answer is None and policy.requests_seen and not _near_the_join(timeline, placed, register, policy):
-        return None  # the viewer has not come near the decision, whatever the clock says
+    at = course.lock
+    if answer is None:
+        if policy.requests_seen and not _near_the_join(timeline, placed, register, policy):
+            return None  # the viewer has not come near the decision, whatever the clock says
+        at = course.over or course.lock
+        if play < at:
+            return None
     return Committed(
         visit=timeline.last.number,
         decision=placed.decision.id,
         choice=answer.choice if answer is not None else placed.decision.default,
         by="viewer" if answer is not None else "default",
-        at=placed.closes,
+        at=at,
+        cut=published if published > timeline.listable else None,
     )
 
 
+def cut_at(timeline: Timeline, published: int) -> int:
+    """Gives the segment from which an immediate answer leads elsewhere: after what was published and the opening."""
+    placed = timeline.open
+    return max(published, placed.opens_in + 1) if placed is not None else published
+
+
+def may_be_cut(timeline: Timeline, segment: int) -> bool:
+    """Tells whether a path that goes on may leave out a segment: then it is published one by one, nothing ahead."""
+    placed = timeline.open
+    if timeline.stage.story.can_go_back or segment >= timeline.listable:
+        return True
+    return placed is not None and placed.decision.immediate and segment >= placed.opens_in
+
+
 def last_answer(events: tuple[Event, ...], visit: int) -> Answered | None:
-    """Gives the answer that counts for a visit's decision so far."""
-    found = (event for event in reversed(events) if isinstance(event, Answered) and event.visit == visit)
-    return next(found, None)
+    """Gives the answer that counts for the decision of the path's last visit so far."""
+    for event in reversed(events):
+        if not isinstance(event, Answered):
+            return None  # whatever was answered before the last step was of another visit
+        if event.visit == visit:
+            return event
+    return None
 
 
-def next_change_ms(timeline: Timeline, edge: Edge, register: Register, now_ms: int, policy: Policy) -> int | None:
+def next_change_ms(course: Course, edge: Edge, register: Register, now_ms: int, policy: Policy) -> int | None:
     """Gives the milliseconds until the clock alone may change the list; None: only a request or a choice can."""
-    if not register.since_ms or register.paused:
+    if not register.since_ms or register.paused or register.rate <= 0:
         return None
-    play = playhead(register, now_ms, policy)
+    play = playhead(register, now_ms, policy, edge)
     moments: list[int] = []
-    if edge.published < timeline.listable:
-        moments.append(timeline.end_of(edge.published) - policy.lead)
-    if timeline.open is not None:
-        moments.append(timeline.open.closes)
+    if edge.published < course.listable:
+        moments.append(listed_from(course, edge.published, policy))
+    if course.lock is not None:
+        moments.append(course.lock)
+    if course.over is not None:
+        moments.append(course.over)
     coming = [whole_milliseconds(moment - play) for moment in moments if moment > play]
-    return min(coming, default=None)
+    return None if not coming else max(round(min(coming) / register.rate), 1)
 
 
 def _near_the_join(timeline: Timeline, placed: Placed, register: Register, policy: Policy) -> bool:

@@ -1,16 +1,20 @@
 """A session's path bound to media: visits in order, each with its place in time and among the segments.
 
-A longer path only appends visits. What was published never changes because of that one property.
+A longer path only appends, from a segment on that nobody has seen. What was published never changes because of that
+one property.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_right
+import hashlib
+from bisect import bisect_left, bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+import msgspec
+
 from streamer.media.index import ClipIndex, Package, segment_ticks
-from streamer.session.events import Committed
+from streamer.session.events import Committed, Restarted, Step, WentBack
 from streamer.story.model import Choice, Decision, Scene, Story, Value, instant_within
 from streamer.story.rules import Memory, begin, enter, offered, opening, successor, take
 from streamer.units import Ticks
@@ -22,24 +26,31 @@ MAX_AUTOMATIC_VISITS = 1000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
-    """A story with its media: the scenes' clips and where their segments end."""
+    """A story with its media: the clips of scenes and hold loops, and where their segments end."""
 
     story: Story
     package: Package
     ends: Mapping[str, tuple[Ticks, ...]]  # by scene: the end of each picture segment from the scene's start
+    hold_ends: Mapping[str, tuple[Ticks, ...]]  # by source: likewise
 
 
 def stage(story: Story, package: Package) -> Stage:
     """Prepares a packaged story for binding."""
     picture = package.video[0]
-    ends: dict[str, tuple[Ticks, ...]] = {}
-    for name, clip in package.scenes.items():
+
+    def ends(clip: ClipIndex) -> tuple[Ticks, ...]:
         total, found = 0, []
         for segment in clip.renditions[picture.id].segments:
             total += segment_ticks(segment, picture.timescale)
             found.append(Ticks(total))
-        ends[name] = tuple(found)
-    return Stage(story=story, package=package, ends=ends)
+        return tuple(found)
+
+    return Stage(
+        story=story,
+        package=package,
+        ends={name: ends(clip) for name, clip in package.scenes.items()},
+        hold_ends={name: ends(clip) for name, clip in package.holds.items()},
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,17 +66,16 @@ class Placed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Visit:
-    """One scene placed on a timeline."""
+class Stretch:
+    """A clip, or the beginning of one, at its place on a timeline: what segments are listed from."""
 
-    number: int  # from 1
-    scene: Scene
+    visit: int  # number of the visit it belongs to
+    scene: str | None  # None: a pass of a hold loop
     clip: ClipIndex
     start: Ticks
     first: int  # Media Sequence Number of its first segment
-    ends: tuple[Ticks, ...]  # of its segments, from the visit's start
-    placed: Placed | None  # None: nothing is asked
-    outcome: Outcome | None = None  # of the decision before it that is told within this visit
+    ends: tuple[Ticks, ...]  # of its segments, from its start; fewer than the clip's where it was cut
+    loop: int = 0  # of a hold: the pass, from 1
 
     @property
     def after(self) -> int:
@@ -75,7 +85,41 @@ class Visit:
     @property
     def end(self) -> Ticks:
         """Gives where it ends on the timeline."""
-        return Ticks(self.start + self.clip.duration)
+        return Ticks(self.start + self.ends[-1])
+
+    def cut(self, segment: int) -> Stretch:
+        """Gives what is left of it when `segment` and all after it are dropped."""
+        return self if segment >= self.after else replace(self, ends=self.ends[: segment - self.first])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Visit:
+    """One scene placed on a timeline."""
+
+    number: int  # from 1
+    scene: Scene
+    stretch: Stretch
+    placed: Placed | None  # None: nothing is asked
+
+    @property
+    def start(self) -> Ticks:
+        """Gives where it begins on the timeline."""
+        return self.stretch.start
+
+    @property
+    def first(self) -> int:
+        """Gives the Media Sequence Number of its first segment."""
+        return self.stretch.first
+
+    @property
+    def after(self) -> int:
+        """Gives the Media Sequence Number that follows its last segment, hold loops aside."""
+        return self.stretch.after
+
+    @property
+    def end(self) -> Ticks:
+        """Gives where it ends on the timeline, hold loops aside."""
+        return self.stretch.end
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,15 +134,32 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Passed:
+    """A checkpoint on a path: the story's memory as its scene was entered."""
+
+    checkpoint: str
+    visit: int
+    first: int  # Media Sequence Number of the scene's first segment
+    memory: Memory
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Timeline:
     """A path as far as it is settled, and the one scene after it where every answer leads there."""
 
     stage: Stage
+    key: bytes  # of all that the path follows from
     visits: tuple[Visit, ...]  # never empty; the last has an open decision, or is the last of all
+    stretches: tuple[Stretch, ...]  # what is listed: the visits', and passes of hold loops between them
     memory: Memory  # on entering the last visit
+    outcomes: Mapping[int, Outcome]  # by the segment each is told with
+    passed: tuple[Passed, ...] = ()
     preview: Visit | None = None
     preview_segments: int = 0  # of the preview's, those that may be listed before the lock
-    commits: tuple[Committed, ...] = ()
+    steps: tuple[Step, ...] = ()  # of this run
+    parted: int = 0  # Media Sequence Number of the first segment that the path before the last step does not have
+    linear_from: Ticks = Ticks(0)  # where the part without an open decision begins
+    run: int = 1
 
     @property
     def last(self) -> Visit:
@@ -117,7 +178,7 @@ class Timeline:
 
     @property
     def listable(self) -> int:
-        """Gives how many segments may be published with what is committed."""
+        """Gives how many segments may be published with what is committed, hold loops aside."""
         return self.settled + self.preview_segments
 
     @property
@@ -125,77 +186,221 @@ class Timeline:
         """Tells whether the path has come to its end."""
         return self.open is None
 
-    def visit_at(self, segment: int) -> Visit:
-        """Gives the visit that a listable segment belongs to."""
-        if segment >= self.settled and self.preview is not None:
-            return self.preview
-        return self.visits[bisect_right(self.visits, segment, key=lambda visit: visit.first) - 1]
+    @property
+    def holds(self) -> bool:
+        """Tells whether the open decision has a loop that may follow the path until it is answered."""
+        return self.open is not None and self.open.decision.hold is not None
+
+    @property
+    def commits(self) -> tuple[Committed, ...]:
+        """Gives the decisions committed in this run."""
+        return tuple(step for step in self.steps if isinstance(step, Committed))
+
+    def visit_numbered(self, number: int) -> Visit | None:
+        """Gives the settled visit of that number."""
+        return self.visits[number - 1] if 1 <= number <= len(self.visits) else None
+
+    def stretch_at(self, segment: int) -> Stretch:
+        """Gives the stretch that a segment belongs to; after the settled path, that of the preview or the hold."""
+        if segment >= self.settled:
+            if self.preview is not None:
+                return self.preview.stretch
+            if self.holds:
+                return self._hold(segment)
+        return self.stretches[bisect_right(self.stretches, segment, key=lambda stretch: stretch.first) - 1]
+
+    def stretch_from(self, start: Ticks) -> Stretch | None:
+        """Gives the stretch that begins there, those that may follow the settled path among them; None: none does."""
+        if start >= self.last.end:
+            found = self.stretch_at(self.settled)
+            if self.preview is None and self.holds:
+                loop = (start - self.last.end) // found.ends[-1]
+                found = self._hold(self.settled + loop * len(found.ends))
+        else:
+            found = self.stretches[bisect_right(self.stretches, start, key=lambda stretch: stretch.start) - 1]
+        return found if found.start == start else None
+
+    def decision_opening_in(self, segment: int) -> tuple[int, Placed] | None:
+        """Gives the visit and the decision that opens in a segment."""
+        stretch = self.stretch_at(segment)
+        if stretch.scene is None:
+            return None
+        preview = self.preview is not None and stretch is self.preview.stretch
+        visit = self.preview if preview else self.visits[stretch.visit - 1]
+        if visit is None or visit.placed is None or visit.placed.opens_in != segment:
+            return None
+        return visit.number, visit.placed
 
     def end_of(self, segment: int) -> Ticks:
-        """Gives where a listable segment ends on the timeline."""
-        visit = self.visit_at(segment)
-        return Ticks(visit.start + visit.ends[segment - visit.first])
+        """Gives where a segment ends on the timeline."""
+        stretch = self.stretch_at(segment)
+        return Ticks(stretch.start + stretch.ends[segment - stretch.first])
+
+    def hold_segments(self, length: Ticks) -> int:
+        """Gives how many segments of the open decision's loop last at least `length`."""
+        ends = self._hold(self.settled).ends
+        loops, rest = divmod(length, ends[-1])
+        return loops * len(ends) + (bisect_left(ends, rest) + 1 if rest else 0)
 
     def visit_playing(self, play: Ticks) -> Visit:
         """Gives the settled visit that a playhead is in."""
         return self.visits[max(bisect_right(self.visits, play, key=lambda visit: visit.start) - 1, 0)]
 
+    def _hold(self, segment: int) -> Stretch:
+        assert self.open is not None
+        assert self.open.decision.hold is not None
+        src = self.open.decision.hold.src
+        clip, ends = self.stage.package.holds[src], self.stage.hold_ends[src]
+        loop = (segment - self.settled) // len(ends)
+        return Stretch(
+            visit=self.last.number,
+            scene=None,
+            clip=clip,
+            start=Ticks(self.last.end + loop * ends[-1]),
+            first=self.settled + loop * len(ends),
+            ends=ends,
+            loop=loop + 1,
+        )
+
 
 def start_timeline(on: Stage, profile: Mapping[str, Value]) -> Timeline:
     """Gives the path before any choice."""
     memory = begin(on.story, profile)
-    return _chained(on, (), memory, opening(on.story, memory), None, ())
+    key = _key(on.package.revision.encode(), sorted(memory.profile.items()))
+    return _grown(_Path(on=on, key=key), opening(on.story, memory), memory)
 
 
-def follow(timeline: Timeline, commit: Committed) -> Timeline:
-    """Gives the path with the open decision committed.
+def follow(timeline: Timeline, step: Step) -> Timeline:
+    """Gives the path with one step more.
 
     Raises:
-        ValueError: the commit is not of the decision that the path waits for.
+        ValueError: the step does not fit the path.
     """
-    last, placed = timeline.last, timeline.open
-    choice = placed.decision.choice(commit.choice) if placed is not None else None
-    if placed is None or choice is None or (commit.visit, commit.decision) != (last.number, placed.decision.id):
-        raise ValueError(f"{commit} does not answer visit {last.number} of scene {last.scene.id!r}")
-    story = timeline.stage.story
-    memory = take(story, timeline.memory, choice)
-    told_in = timeline.listable  # the first segment that nobody has seen before the commit
-    outcome = Outcome(placed=placed, visit=last.number, choice=commit.choice, by=commit.by, told_in=told_in)
-    scene = successor(story, memory, last.scene, choice)
-    return _chained(timeline.stage, timeline.visits, memory, scene, outcome, (*timeline.commits, commit))
+    match step:
+        case Committed():
+            return _committed(timeline, step)
+        case WentBack():
+            passed = checkpoint_passed(timeline, step.checkpoint, step.cut)
+            path = _Path.of(timeline, step, step.cut)
+        case Restarted():
+            passed = checkpoint_passed(timeline, step.checkpoint, timeline.settled)
+            path = _Path(on=timeline.stage, key=_key(timeline.key, step), run=timeline.run + 1)
+    if passed is None:
+        raise ValueError(f"{step} names a checkpoint that the path has not passed")
+    scene = next(
+        scene
+        for scene in timeline.stage.story.scenes.values()
+        if scene.checkpoint is not None and scene.checkpoint.id == step.checkpoint
+    )
+    return _grown(path, scene, passed.memory, entered=True)
 
 
-def fold(on: Stage, profile: Mapping[str, Value], commits: tuple[Committed, ...]) -> Timeline:
-    """Gives the path of a session from its commits."""
+def checkpoint_passed(timeline: Timeline, checkpoint: str, published: int) -> Passed | None:
+    """Gives the last time that a viewer to whom so many segments were published passed a checkpoint, or None."""
+    found = (each for each in reversed(timeline.passed) if each.checkpoint == checkpoint and each.first < published)
+    return next(found, None)
+
+
+def fold(on: Stage, profile: Mapping[str, Value], steps: tuple[Step, ...]) -> Timeline:
+    """Gives the path of a session from its steps."""
     timeline = start_timeline(on, profile)
-    for commit in commits:
-        timeline = follow(timeline, commit)
+    for step in steps:
+        timeline = follow(timeline, step)
     return timeline
 
 
-def _chained(  # noqa: PLR0917 - one step of the fold; a bundle would only be taken apart again
-    on: Stage,
-    visits: tuple[Visit, ...],
-    memory: Memory,
-    scene: Scene,
-    outcome: Outcome | None,
-    commits: tuple[Committed, ...],
-) -> Timeline:
-    """Appends a scene and every scene that follows it without a decision."""
-    found = list(visits)
+def _committed(timeline: Timeline, step: Committed) -> Timeline:
+    last, placed = timeline.last, timeline.open
+    choice = placed.decision.choice(step.choice) if placed is not None else None
+    if placed is None or choice is None or (step.visit, step.decision) != (last.number, placed.decision.id):
+        raise ValueError(f"{step} does not answer visit {last.number} of scene {last.scene.id!r}")
+    story = timeline.stage.story
+    memory = take(story, timeline.memory, choice)
+    scene = successor(story, memory, last.scene, choice)
+    # A commit is told with the first segment that nobody has seen before it.
+    told_in = timeline.listable if step.cut is None else step.cut
+    outcome = Outcome(placed=placed, visit=last.number, choice=step.choice, by=step.by, told_in=told_in)
+    path = _Path.of(timeline, step, timeline.settled if step.cut is None else step.cut)
+    path.parted = told_in
+    path.outcomes[told_in] = outcome
+    return _grown(path, scene, memory)
+
+
+class _Path:
+    """A path as it is put together."""
+
+    def __init__(self, *, on: Stage, key: bytes, run: int = 1) -> None:
+        self.on = on
+        self.key = key
+        self.run = run
+        self.visits: list[Visit] = []
+        self.stretches: list[Stretch] = []
+        self.outcomes: dict[int, Outcome] = {}
+        self.passed: list[Passed] = []
+        self.steps: tuple[Step, ...] = ()
+        self.parted = 0
+        self.linear_from: Ticks | None = None  # None: where the next scene begins
+
+    @classmethod
+    def of(cls, timeline: Timeline, step: Step, cut: int) -> _Path:
+        """Begins with what a timeline has before the segment `cut`."""
+        path = cls(on=timeline.stage, key=_key(timeline.key, step), run=timeline.run)
+        stretches = [*timeline.stretches]
+        visits = [*timeline.visits]
+        if timeline.preview is not None and cut > timeline.settled:
+            visits.append(timeline.preview)
+            stretches.append(timeline.preview.stretch)
+        while stretches[-1].after < cut:
+            stretches.append(timeline.stretch_at(stretches[-1].after))
+        path.stretches = [stretch.cut(cut) for stretch in stretches if stretch.first < cut]
+        path.visits = [replace(visit, stretch=visit.stretch.cut(cut)) for visit in visits if visit.first < cut]
+        path.outcomes = {number: outcome for number, outcome in timeline.outcomes.items() if number < cut}
+        path.passed = [passed for passed in timeline.passed if passed.first < cut]
+        path.steps = (*timeline.steps, step)
+        path.parted = cut
+        if cut < timeline.settled:
+            path.linear_from = timeline.linear_from  # the lead goes on from what it was
+        return path
+
+
+def _grown(path: _Path, scene: Scene, memory: Memory, *, entered: bool = False) -> Timeline:
+    """Appends a scene and every scene that follows it without a decision.
+
+    `entered`: the memory is that of a checkpoint, in which the visit of the scene is counted already.
+    """
+    on = path.on
+    begins = path.stretches[-1].end if path.stretches else Ticks(0)
     for _ in range(MAX_AUTOMATIC_VISITS):
-        memory = enter(memory, scene)
-        visit = _placed(on, found[-1] if found else None, memory, scene)
-        if outcome is not None and outcome.told_in < visit.after:
-            visit, outcome = replace(visit, outcome=outcome), None
-        found.append(visit)
+        memory = memory if entered else enter(memory, scene)
+        entered = False
+        visit = _placed(on, path.stretches[-1] if path.stretches else None, len(path.visits) + 1, memory, scene)
+        path.visits.append(visit)
+        path.stretches.append(visit.stretch)
+        if scene.checkpoint is not None:
+            path.passed.append(
+                Passed(checkpoint=scene.checkpoint.id, visit=visit.number, first=visit.first, memory=memory)
+            )
         if scene.end is not None or scene.decision is not None:
             break
         scene = successor(on.story, memory, scene, None)
-    return _with_preview(Timeline(stage=on, visits=tuple(found), memory=memory, commits=commits))
+    return _with_preview(
+        Timeline(
+            stage=on,
+            key=path.key,
+            visits=tuple(path.visits),
+            stretches=tuple(path.stretches),
+            memory=memory,
+            outcomes=path.outcomes,
+            passed=tuple(path.passed),
+            steps=path.steps,
+            parted=path.parted,
+            linear_from=begins if path.linear_from is None else path.linear_from,
+            run=path.run,
+        )
+    )
 
 
-def _placed(on: Stage, before: Visit | None, memory: Memory, scene: Scene) -> Visit:
+def _placed(on: Stage, before: Stretch | None, number: int, memory: Memory, scene: Scene) -> Visit:
     clip, ends = on.package.scenes[scene.id], on.ends[scene.id]
     start = before.end if before is not None else Ticks(0)
     first = before.after if before is not None else 0
@@ -210,14 +415,14 @@ def _placed(on: Stage, before: Visit | None, memory: Memory, scene: Scene) -> Vi
             join=Ticks(start + clip.duration),
             opens_in=first + min(bisect_right(ends, opens), len(ends) - 1),
         )
-    number = before.number + 1 if before is not None else 1
-    return Visit(number=number, scene=scene, clip=clip, start=start, first=first, ends=ends, placed=placed)
+    stretch = Stretch(visit=number, scene=scene.id, clip=clip, start=start, first=first, ends=ends)
+    return Visit(number=number, scene=scene, stretch=stretch, placed=placed)
 
 
 def _with_preview(timeline: Timeline) -> Timeline:
     placed = timeline.open
-    if placed is None:
-        return timeline
+    if placed is None or placed.decision.immediate or placed.decision.hold is not None:
+        return timeline  # what is listed after the scene depends on when an answer comes
     story, scene = timeline.stage.story, timeline.last.scene
     ways = {
         successor(story, memory, scene, choice).id: memory
@@ -228,7 +433,12 @@ def _with_preview(timeline: Timeline) -> Timeline:
         return timeline
     (name, memory), *_ = ways.items()
     only = story.scenes[name]
-    visit = _placed(timeline.stage, timeline.last, enter(memory, only), only)
+    number = timeline.last.number + 1
+    visit = _placed(timeline.stage, timeline.last.stretch, number, enter(memory, only), only)
     # Its own decision depends on effects that are not committed yet, and ENDLIST must come with the last segment.
-    count = visit.placed.opens_in - visit.first if visit.placed else len(visit.ends) - (only.end is not None)
+    count = visit.placed.opens_in - visit.first if visit.placed else len(visit.stretch.ends) - (only.end is not None)
     return replace(timeline, preview=visit, preview_segments=count)
+
+
+def _key(before: bytes, what: object) -> bytes:
+    return hashlib.blake2b(before + msgspec.msgpack.encode(what), digest_size=16).digest()

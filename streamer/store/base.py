@@ -15,7 +15,7 @@ class Stored:
     record: SessionRecord
     version: int  # of the record: raised by every save
     register: Register
-    reserved: int  # segments that may have been published: never list fewer
+    reserved: int  # mark of what may have been published: never list less. Rises with segments and runs
 
 
 class Store(Protocol):
@@ -27,11 +27,17 @@ class Store(Protocol):
     async def create(self, session_id: str, record: SessionRecord, expires_ms: int) -> Stored:
         """Stores a new session; gives the one that is there already if another was first."""
 
-    async def save(self, session_id: str, record: SessionRecord, version: int) -> bool:
-        """Stores a record if the stored version is still `version`; durable when it returns True."""
+    async def save(self, session_id: str, record: SessionRecord, version: int, *, reserved: int) -> bool:
+        """Stores a record if the stored version is still `version` and no more than `reserved` is reserved.
 
-    async def advance(self, session_id: str, reserved: int, register: Register) -> None:
-        """Raises the reservation, and notes the register if it is newer."""
+        Durable when it returns True.
+        """
+
+    async def advance(self, session_id: str, reserved: int, register: Register, version: int) -> bool:
+        """Raises the reservation if the stored version is still `version`; notes the register if it is newer.
+
+        False: the record has changed and nothing was raised. Durable when it returns True.
+        """
 
     async def forget(self, before_ms: int) -> int:
         """Drops sessions that expired before a time; gives how many."""

@@ -68,21 +68,23 @@ class SqliteStore:
         assert stored is not None
         return stored
 
-    async def save(self, session_id: str, record: SessionRecord, version: int) -> bool:
-        """Stores a record if the stored version is still `version`."""
+    async def save(self, session_id: str, record: SessionRecord, version: int, *, reserved: int) -> bool:
+        """Stores a record if the stored version is still `version` and no more than `reserved` is reserved."""
         cursor = await self._connection.execute(
-            "UPDATE sessions SET record = ?, version = version + 1 WHERE id = ? AND version = ?",
-            (_encode(record), session_id, version),
+            "UPDATE sessions SET record = ?, version = version + 1 WHERE id = ? AND version = ? AND reserved <= ?",
+            (_encode(record), session_id, version, reserved),
         )
         return cursor.rowcount == 1
 
-    async def advance(self, session_id: str, reserved: int, register: Register) -> None:
-        """Raises the reservation, and notes the register if it is newer."""
-        await self._connection.execute(
+    async def advance(self, session_id: str, reserved: int, register: Register, version: int) -> bool:
+        """Raises the reservation if the stored version is still `version`; notes the register if it is newer."""
+        cursor = await self._connection.execute(
             "UPDATE sessions SET reserved = max(reserved, ?1),"
-            " register = CASE WHEN sign_ms <= ?2 THEN ?3 ELSE register END, sign_ms = max(sign_ms, ?2) WHERE id = ?4",
-            (reserved, register.sign_ms, _encode(register), session_id),
+            " register = CASE WHEN sign_ms <= ?2 THEN ?3 ELSE register END, sign_ms = max(sign_ms, ?2)"
+            " WHERE id = ?4 AND (version = ?5 OR reserved >= ?1)",
+            (reserved, register.sign_ms, _encode(register), session_id, version),
         )
+        return cursor.rowcount == 1
 
     async def forget(self, before_ms: int) -> int:
         """Drops sessions that expired before a time; gives how many."""

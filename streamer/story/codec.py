@@ -14,6 +14,7 @@ from streamer.story.file import (
     VARIABLE,
     ChoiceFile,
     DecisionFile,
+    HoldFile,
     ProfileFile,
     RuleFile,
     SceneFile,
@@ -22,7 +23,20 @@ from streamer.story.file import (
     shown,
 )
 from streamer.story.lint import check_graph
-from streamer.story.model import MAX_NUMBER, MAX_TEXT, Choice, Decision, Media, Rule, Scene, Story, Value, Variable
+from streamer.story.model import (
+    MAX_NUMBER,
+    MAX_TEXT,
+    Checkpoint,
+    Choice,
+    Decision,
+    Hold,
+    Media,
+    Rule,
+    Scene,
+    Story,
+    Value,
+    Variable,
+)
 from streamer.story.shape import check_shape, closest
 from streamer.story.tree import Path, Tree, in_order, parse
 from streamer.units import Ticks
@@ -208,15 +222,27 @@ def _check_references(tree: Tree) -> None:
             _check_target(tree, (*path, "to"), rule["to"], groups=True)
     _check_groups(tree)
     seen: dict[str, Path] = {}
+    _check_checkpoints(tree)
     for path, scene in _scenes(tree):
         decision = scene.get("decision")
         if isinstance(decision, dict):
             _check_decision(tree, (*path, "decision"), decision, seen)
+            _check_hold(tree, (*path, "decision"), decision)
         if "end" in scene and ("next" in scene or "decision" in scene):
             tree.add((*path, "end"), "an ending has no 'next' and no 'decision'", "Remove them, or the 'end'", key=True)
         is_mistyped = any(closest(key, _WAYS_ON) for key in scene.keys() - {*_WAYS_ON, "media"})
         if not is_mistyped and all(scene.get(key) in (None, []) for key in _WAYS_ON):
             tree.add(path, "the story stops here: no 'next', 'decision' or 'end'", "Add one of them", key=True)
+
+
+def _check_checkpoints(tree: Tree) -> None:
+    seen: dict[str, Path] = {}
+    for path, scene in _scenes(tree):
+        place = (*path, "checkpoint", "id")
+        name = _mapping(scene, "checkpoint").get("id")
+        if isinstance(name, str) and seen.setdefault(name, place) != place:
+            line = tree.place(seen[name])[0]
+            tree.add(place, f"checkpoint {name!r} stands twice (first in line {line})", "Give each its own id")
 
 
 def _check_target(tree: Tree, path: Path, target: str, *, groups: bool) -> None:
@@ -295,6 +321,19 @@ def _check_decision(tree: Tree, path: Path, decision: dict[str, Any], seen: dict
                 "Remove its 'when', or choose another default",
                 key=True,
             )
+
+
+def _check_hold(tree: Tree, path: Path, decision: dict[str, Any]) -> None:
+    inherits = decision.get("hold") is True
+    extends = "extend" in _mapping(decision, "accessible") and not isinstance(decision.get("hold"), dict)
+    if (inherits or extends) and "hold" not in _mapping(tree.data, "defaults"):
+        place = (*path, "hold") if inherits else (*path, "accessible", "extend")
+        tree.add(
+            place,
+            "there is no loop to hold with",
+            "Name one: defaults: {hold: {src: idle, max: 60s}}, or a hold of the decision's own",
+            key=True,
+        )
 
 
 def _check_expressions(tree: Tree, language: Language) -> dict[str, Expression]:
@@ -382,6 +421,7 @@ def _build(read: StoryFile, language: Language, conditions: dict[str, Expression
         scenes={name: _scene(name, scene, read, language) for name, scene in read.scenes.items()},
         fallback=read.fallback,
         expressions=language,
+        low_latency=read.low_latency,
     )
 
 
@@ -419,6 +459,9 @@ def _scene(name: str, read: SceneFile, story: StoryFile, language: Language) -> 
         decision=None if read.decision is None else _decision(read.decision, story, language),
         next=_built_rules(read.next, language),
         end=None if read.end is None else read.end.id,
+        checkpoint=None
+        if read.checkpoint is None
+        else Checkpoint(id=read.checkpoint.id, label=_text(read.checkpoint.label, story.defaults.labels)),
     )
 
 
@@ -434,7 +477,21 @@ def _decision(read: DecisionFile, story: StoryFile, language: Language) -> Decis
         closes_at=closes_at,
         default=read.default,
         choices=tuple(_choice(choice, story, language) for choice in read.choices),
+        immediate=read.lock == "immediate",
+        hold=_hold(read, story),
+        extend=read.accessible.extend,
     )
+
+
+def _hold(read: DecisionFile, story: StoryFile) -> Hold | None:
+    if isinstance(read.hold, HoldFile):
+        return Hold(src=read.hold.src, max=read.hold.max)
+    default = story.defaults.hold
+    if default is not None and read.hold:
+        return Hold(src=default.src, max=default.max)
+    if default is not None and read.accessible.extend > 1:
+        return Hold(src=default.src, max=Ticks(0))
+    return None
 
 
 def _choice(read: ChoiceFile, story: StoryFile, language: Language) -> Choice:

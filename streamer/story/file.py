@@ -126,6 +126,25 @@ Instant = Annotated[
     WithJsonSchema({"type": ["string", "number"], "description": "12, 12.5s or 00:01:02.640; from the source's start"}),
 ]
 _WORDS_SCHEMA = {"maxLength": 500, "minLength": 1, "pattern": WORDS, "type": "string"}
+_EXTEND = re.compile(r"([0-9]{1,2}(?:\.[0-9]{1,2})?)x")
+LONGEST_EXTENSION = 20  # times the window: what WCAG 2.2, 2.2.1 asks for is ten
+
+
+def _read_extend(value: object) -> Fraction:
+    found = _EXTEND.fullmatch(str(value))
+    factor = Fraction(found[1]) if found is not None else Fraction(0)
+    if not 1 <= factor <= LONGEST_EXTENSION:
+        raise Mistake(
+            f"{shown(value)} is no extension", f"Write how many times the window: 3x; at most {LONGEST_EXTENSION}x"
+        )
+    return factor
+
+
+Extension = Annotated[
+    Any,
+    BeforeValidator(_read_extend),
+    WithJsonSchema({"type": "string", "pattern": f"^{_EXTEND.pattern}$", "description": "times the window: 3x"}),
+]
 Words = Annotated[str, Field(min_length=1, max_length=500, pattern=WORDS)]
 TextFile = Annotated[
     dict[Annotated[str, Field(pattern=LANGUAGE)], Words],
@@ -193,6 +212,26 @@ class ChoiceFile(Strict):
     set: dict[str, Plain] = Field(default_factory=dict)
 
 
+class HoldFile(Strict):
+    """What is played while a viewer has not answered."""
+
+    src: Name
+    max: Annotated[Length, Field(json_schema_extra={"default": "60s"})] = seconds_to_ticks(Fraction(60))
+
+
+class AccessibleFile(Strict):
+    """What a decision does for viewers who need it."""
+
+    extend: Extension = Fraction(1)
+
+
+class CheckpointFile(Strict):
+    """A place to go back to."""
+
+    id: Name
+    label: TextFile
+
+
 class DecisionFile(Strict):
     """A question."""
 
@@ -201,6 +240,9 @@ class DecisionFile(Strict):
     opens_at: Time | None = None
     closes_at: Time | None = None
     default: Name
+    lock: Literal["at_close", "immediate"] = "at_close"
+    hold: bool | HoldFile = False
+    accessible: AccessibleFile = AccessibleFile()
     choices: Annotated[list[ChoiceFile], Field(min_length=1, max_length=16)]
 
 
@@ -231,6 +273,7 @@ class SceneFile(Strict):
     decision: DecisionFile | None = None
     next: list[RuleFile] = Field(default_factory=list)
     end: EndFile | None = None
+    checkpoint: CheckpointFile | None = None
 
 
 class DefaultsFile(Strict):
@@ -238,6 +281,7 @@ class DefaultsFile(Strict):
 
     lead: Annotated[Length, Field(json_schema_extra={"default": "4s"})] = seconds_to_ticks(Fraction(4))
     window: Annotated[Length, Field(json_schema_extra={"default": "10s"})] = seconds_to_ticks(Fraction(10))
+    hold: HoldFile | None = None
     labels: Annotated[str, Field(pattern=LANGUAGE)] = "en"
 
 
@@ -255,3 +299,4 @@ class StoryFile(Strict):
     groups: dict[Name, Annotated[list[RuleFile], Field(min_length=1)]] = Field(default_factory=dict, max_length=1000)
     scenes: Annotated[dict[Name, SceneFile], Field(min_length=1, max_length=10_000)]
     fallback: Name | None = None
+    low_latency: bool = False

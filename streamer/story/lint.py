@@ -60,7 +60,7 @@ def _length_findings(story: Story, lengths: Mapping[str, Ticks], file: str) -> I
             )
         if closes <= max(opens, 0):
             yield finding(name, ".decision.closes_at", "the lock does not come after the opening", "Lock it later")
-        if closes > length - story.lead:
+        if closes > length - story.lead and not scene.decision.immediate:
             lead = decimal_seconds(story.lead, 3)
             yield finding(
                 name,
@@ -78,7 +78,7 @@ def _check_window(story: Story, tree: Tree, path: Path, decision: Decision) -> N
     opens, closes = decision.opens_at, decision.closes_at
     if (opens < 0) == (closes < 0) and closes <= opens:
         tree.add(path, "the decision locks before it opens", "Let closes_at come after opens_at")
-    if -story.lead < closes < 0:
+    if -story.lead < closes < 0 and not decision.immediate:
         lead = decimal_seconds(story.lead, 3)
         tree.add(
             (*path, "closes_at"),

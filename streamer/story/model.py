@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 
 from streamer.story.expressions import Expression, Language
 from streamer.units import Ticks
@@ -50,6 +51,22 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """What is played while a viewer has not answered at the lock: a loop, for so long at most."""
+
+    src: str  # a source; the whole of it is the loop
+    max: Ticks  # 0: only for viewers who asked for more time
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checkpoint:
+    """A place that a viewer may go back to."""
+
+    id: str
+    label: Text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
     """A question asked within a scene, open from `opens_at` to the lock at `closes_at`."""
 
@@ -59,6 +76,9 @@ class Decision:
     closes_at: Ticks  # likewise
     default: str  # choice taken when the lock comes without an answer; always offered
     choices: tuple[Choice, ...]
+    immediate: bool = False  # the first answer commits, and cuts the scene
+    hold: Hold | None = None  # None: the default is taken at the lock
+    extend: Fraction = Fraction(1)  # times the window, for viewers who ask for more time
 
     def choice(self, choice_id: str) -> Choice | None:
         """Gives the choice of that id, or None."""
@@ -83,6 +103,7 @@ class Scene:
     decision: Decision | None = None
     next: tuple[Rule, ...] = ()
     end: str | None = None  # the ending's id; None: the story goes on
+    checkpoint: Checkpoint | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +122,19 @@ class Story:
     scenes: Mapping[str, Scene]
     fallback: str | None  # scene taken when no rule holds; None: some rule always does
     expressions: Language
+    low_latency: bool = False  # segments are listed in parts
+
+    @property
+    def can_go_back(self) -> bool:
+        """Tells whether a viewer may leave a scene for a checkpoint, at any segment."""
+        return any(scene.checkpoint is not None for scene in self.scenes.values())
+
+
+def hold_sources(story: Story) -> tuple[str, ...]:
+    """Gives the sources of the story's hold loops, each once, in its order."""
+    decisions = (scene.decision for scene in story.scenes.values())
+    holds = (decision.hold.src for decision in decisions if decision is not None and decision.hold is not None)
+    return tuple(dict.fromkeys(holds))
 
 
 def text_in(text: Text, language: str) -> str:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from streamer.errors import MalformedRequest, NotFound
+from streamer.errors import MalformedRequest
 from streamer.hls.delivery import DirectiveError, read_directives
 from streamer.hls.media_playlist import MEDIA_TYPE
 from streamer.web.keys import SESSIONS
 
-RUN = "1"  # the only one until a story can be gone back in after its end
+FIRST_RUN = 1
 NO_STORE = {"Cache-Control": "no-store"}
 
 
@@ -17,18 +17,16 @@ async def play(request: web.Request) -> web.Response:
     """Opens a session and gives its Multivariant Playlist; stores nothing."""
     profile = {name: value for name, value in request.query.items() if not name.startswith(("_HLS_", "CMCD"))}
     opened = await request.app[SESSIONS].open(request.match_info["story"], profile, trusted=False)
-    return _playlist(opened.edition.multivariant_at(f"../s/{opened.id}/{RUN}/"))
+    return _playlist(opened.edition.multivariant_at(f"../s/{opened.id}/{FIRST_RUN}/"))
 
 
 async def multivariant(request: web.Request) -> web.Response:
     """Gives a session's Multivariant Playlist."""
-    _check_run(request)
     return _playlist(await request.app[SESSIONS].multivariant(request.match_info["session"], ""))
 
 
 async def media(request: web.Request) -> web.Response:
     """Gives a Media Playlist, held back if the player asked for that."""
-    _check_run(request)
     sessions, session, rendition = request.app[SESSIONS], request.match_info["session"], request.match_info["rendition"]
     if request.method == "HEAD":
         length = await sessions.head(session, rendition)
@@ -37,12 +35,9 @@ async def media(request: web.Request) -> web.Response:
         directives = read_directives(request.query)
     except DirectiveError as error:
         raise MalformedRequest(error.name, str(error)) from error
-    return _playlist(await sessions.media_playlist(session, rendition, directives.segments))
-
-
-def _check_run(request: web.Request) -> None:
-    if request.match_info["run"] != RUN:
-        raise NotFound("there is no such run of the session")
+    return _playlist(
+        await sessions.media_playlist(session, rendition, directives.segments, run=int(request.match_info["run"]))
+    )
 
 
 def _playlist(body: bytes) -> web.Response:

@@ -16,28 +16,33 @@ from streamer.session.cues import Cue
 from streamer.story.model import text_in
 from streamer.units import ticks_of_milliseconds
 from streamer.web.keys import SESSIONS, SETTINGS, SHELF
-from streamer.web.playlists import NO_STORE, RUN
+from streamer.web.playlists import FIRST_RUN, NO_STORE
 
 MAX_WORD = 64  # characters of an id
+MAX_RATE = 16  # of play; browsers allow no more
 MAX_POSITION_SECONDS = 7 * 24 * 3600
 
 
 async def create(request: web.Request) -> web.Response:
     """Opens a session for an app."""
-    body = await _body(request, {"story", "profile"})
+    body = await _body(request, {"story", "profile", "extended_time"})
     story = _word(body, "story")
     profile = body.get("profile", {})
     if not isinstance(profile, dict):
         raise MalformedRequest("profile", "profile is an object of inputs by name")
-    opened = await request.app[SESSIONS].open(story, profile, trusted=True)
+    extended = body.get("extended_time", False)
+    if not isinstance(extended, bool):
+        raise MalformedRequest("extended_time", "extended_time is true or false")
+    opened = await request.app[SESSIONS].open(story, profile, trusted=True, extended=extended)
     base = public_url(request)
     control = f"{base}/api/v1/sessions/{opened.id}"
     found = opened.edition.story
     return web.json_response(
         {
             "id": opened.id,
-            "playback_url": f"{base}/s/{opened.id}/{RUN}/index.m3u8",
+            "playback_url": f"{base}/s/{opened.id}/{FIRST_RUN}/index.m3u8",
             "control_url": f"{control}/choices",
+            "back_url": f"{control}/back",
             "position_url": f"{control}/position",
             "events_url": f"{control}/events",
             "token": opened.token,
@@ -66,15 +71,28 @@ async def choose(request: web.Request) -> web.Response:
 async def place(request: web.Request) -> web.Response:
     """Takes a page's word on where its viewer is."""
     token = _token(request)
-    body = await _body(request, {"position", "paused"})
-    position, paused = body.get("position"), body.get("paused")
+    body = await _body(request, {"position", "paused", "rate"})
+    position, paused, rate = body.get("position"), body.get("paused"), body.get("rate", 1)
     if isinstance(position, bool) or not isinstance(position, int | float) or not 0 <= position <= MAX_POSITION_SECONDS:
         raise MalformedRequest("position", f"position is a number of seconds from 0 to {MAX_POSITION_SECONDS}")
     if not isinstance(paused, bool):
         raise MalformedRequest("paused", "paused is true or false")
+    if isinstance(rate, bool) or not isinstance(rate, int | float) or not 0 < rate <= MAX_RATE:
+        raise MalformedRequest("rate", f"rate is a number above 0, at most {MAX_RATE}")
     ticks = ticks_of_milliseconds(round(position * 1000))
-    await request.app[SESSIONS].place(request.match_info["session"], token, ticks, paused=paused)
+    await request.app[SESSIONS].place(request.match_info["session"], token, ticks, paused=paused, rate=float(rate))
     return web.Response(status=204, headers=NO_STORE)
+
+
+async def go_back(request: web.Request) -> web.Response:
+    """Takes a viewer back to a checkpoint."""
+    token = _token(request)
+    body = await _body(request, {"checkpoint", "answer_id"})
+    session = request.match_info["session"]
+    checkpoint, answer_id = _word(body, "checkpoint"), _word(body, "answer_id")
+    run = await request.app[SESSIONS].go_back(session, token, checkpoint, answer_id)
+    told = {"run": run, "playback_url": f"{public_url(request)}/s/{session}/{run}/index.m3u8"}
+    return web.json_response(told, headers=NO_STORE)
 
 
 async def state(request: web.Request) -> web.Response:
@@ -84,22 +102,27 @@ async def state(request: web.Request) -> web.Response:
 
 async def events(request: web.Request) -> web.StreamResponse:
     """Tells what happens as it happens."""
-    cues = request.app[SESSIONS].cues(request.match_info["session"])
+    session = request.match_info["session"]
+    cues = request.app[SESSIONS].cues(session)
     try:
         first = await anext(cues)  # an error is answered as one, before the stream begins
         async with sse_response(request, headers={"Access-Control-Allow-Origin": "*"}) as stream:
-            await _tell(stream, first)
+            place = f"{public_url(request)}/s/{session}"
+            await _tell(stream, first, place)
             async for cue in cues:
-                await _tell(stream, cue)
+                await _tell(stream, cue, place)
         return stream
     finally:
         await cues.aclose()
 
 
-async def _tell(stream: EventSourceResponse, cue: Cue | None) -> None:
+async def _tell(stream: EventSourceResponse, cue: Cue | None, place: str) -> None:
     if cue is not None:
+        data = cue.data
+        if cue.kind == "run":
+            data = {**data, "playback_url": f"{place}/{data['run']}/index.m3u8"}
         with suppress(ConnectionResetError):  # the page has gone; the stream notices by itself
-            await stream.send(_text(cue.data), event=cue.kind)
+            await stream.send(_text(data), event=cue.kind)
 
 
 async def stories(request: web.Request) -> web.Response:

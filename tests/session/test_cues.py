@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from streamer.session.cues import Cue, Told, cues_since, next_cue_ms
-from streamer.session.events import Answered, Committed, Event
+from streamer.session.events import Answered, Committed, Event, Register, Restarted, WentBack
+from streamer.session.pacing import Course, Policy, course_of
 from streamer.session.timeline import Timeline, follow, start_timeline
 from streamer.units import Ticks
 from tests.builders import seconds, staged
@@ -23,10 +24,14 @@ def said(choice: str) -> Answered:
     return Answered(visit=1, decision="after-fork", choice=choice, answer_id=choice, at=Ticks(0))
 
 
+def course(path: Timeline, at: str = "0") -> Course:
+    return course_of(path, (), Register(), seconds(at), published=0, extended=False, policy=Policy())
+
+
 def tell(
     path: Timeline, at: str, told: Told, events: tuple[Event, ...] = (), *, running: bool = True
 ) -> tuple[list[Cue], Told]:
-    cues = list(cues_since(path, events, told, seconds(at), running=running))
+    cues = list(cues_since(course(path, at), events, told, seconds(at), running=running))
     return cues, cues[-1].told if cues else told
 
 
@@ -78,7 +83,7 @@ def test_a_clock_that_stops_is_told() -> None:
     again, told = tell(timeline(), "5", told, running=False)
     runs, _ = tell(timeline(), "5", told)
 
-    assert stopped[0].data == {"running": False, "closes_in_ms": 3520}
+    assert stopped[0].data == {"running": False, "holding": False, "closes_in_ms": 3520}
     assert again == []
     assert runs[0].data["running"] is True
 
@@ -86,9 +91,35 @@ def test_a_clock_that_stops_is_told() -> None:
 def test_the_next_cue_of_the_clock_is_known() -> None:
     path = follow(timeline(), right())
 
-    assert next_cue_ms(timeline(), Told(visit=1), seconds(3)) == 520
-    assert next_cue_ms(timeline(), Told(visit=1), seconds(4)) == 4520
-    assert next_cue_ms(timeline(), Told(visit=1), seconds(9)) is None
-    assert next_cue_ms(path, Told(visit=1), seconds(9)) == 3520
-    assert next_cue_ms(path, Told(visit=2), seconds(13)) == 7520
-    assert next_cue_ms(path, Told(visit=2, ended=True), seconds(13)) is None
+    assert next_cue_ms(course(timeline()), Told(visit=1), seconds(3)) == 520
+    assert next_cue_ms(course(timeline()), Told(visit=1), seconds(4)) == 4520
+    assert next_cue_ms(course(timeline()), Told(visit=1), seconds(9)) is None
+    assert next_cue_ms(course(path), Told(visit=1), seconds(9)) == 3520
+    assert next_cue_ms(course(path), Told(visit=2), seconds(13)) == 7520
+    assert next_cue_ms(course(path), Told(visit=2, ended=True), seconds(13)) is None
+
+
+def test_a_hold_is_told_with_the_time_that_it_lasts() -> None:
+    held = start_timeline(staged(FORK.replace("fork ", "fork? ", 1)), {})
+    window, told = tell(held, "4", Told())
+    hold, _ = tell(held, "8.52", told)
+
+    assert (window[-1].data["hold_ms"], window[-1].data["holding"], window[-1].data["closes_in_ms"]) == (
+        8000, False, 4520,
+    )  # fmt: skip
+    assert hold[0].data == {"running": True, "holding": True, "closes_in_ms": 9040}
+
+
+def test_going_back_is_told_and_so_is_a_new_run() -> None:
+    marked = start_timeline(staged(FORK.replace("fork ", "fork* ", 1)), {})
+    _, told = tell(marked, "4", Told())
+    back = follow(marked, WentBack(checkpoint="fork", answer_id="a", cut=4))
+    gone, _ = tell(back, "5", told)
+    again, _ = tell(back, "9", Told())
+    ended = follow(follow(marked, right()), Restarted(checkpoint="fork", answer_id="b"))
+    anew, _ = tell(ended, "0", told)
+
+    assert (gone[0].kind, gone[0].data) == ("back", {"checkpoint": "fork"})
+    assert kinds(again) == ["scene"]
+    assert kinds(anew) == ["run", "scene"]
+    assert anew[0].data == {"run": 2}

@@ -47,7 +47,7 @@ def test_a_scene_is_listed_before_the_lock_where_every_answer_leads_there() -> N
     assert timeline.preview is not None
     assert timeline.preview.scene.id == "hall"
     assert timeline.listable == timeline.settled + 4
-    assert timeline.visit_at(timeline.settled).number == 2
+    assert timeline.stretch_at(timeline.settled).visit == 2
 
 
 @pytest.mark.parametrize(("choice", "ending"), [("yes", "open"), ("no", "shut")])

@@ -42,7 +42,7 @@ async def test_a_session_comes_back_as_it_was_stored(store: Store) -> None:
 
 async def test_who_creates_second_gets_what_the_first_stored(store: Store) -> None:
     await store.create("a", RECORD, 100)
-    await store.save("a", with_commit("x"), 1)
+    await store.save("a", with_commit("x"), 1, reserved=0)
 
     found = await store.create("a", RECORD, 100)
 
@@ -52,27 +52,48 @@ async def test_who_creates_second_gets_what_the_first_stored(store: Store) -> No
 async def test_of_two_saves_of_one_version_one_wins(store: Store) -> None:
     await store.create("a", RECORD, 100)
 
-    won = await asyncio.gather(*(store.save("a", with_commit(str(n)), 1) for n in range(8)))
+    won = await asyncio.gather(*(store.save("a", with_commit(str(n)), 1, reserved=0) for n in range(8)))
 
     assert sorted(won) == [False] * 7 + [True]
     found = await store.load("a")
     assert found is not None
     assert found.version == 2
     assert found.record == with_commit(str(won.index(True)))
-    assert not await store.save("missing", RECORD, 1)
+    assert not await store.save("missing", RECORD, 1, reserved=0)
 
 
 async def test_reservation_and_register_only_rise(store: Store) -> None:
     await store.create("a", RECORD, 100)
     newer, older = Register(position=Ticks(7), sign_ms=20, requested=4), Register(sign_ms=10)
 
-    await store.advance("a", 6, newer)
-    await store.advance("a", 3, older)
+    assert await store.advance("a", 6, newer, 1)
+    assert await store.advance("a", 3, older, 1)
 
     found = await store.load("a")
     assert found is not None
     assert (found.reserved, found.register) == (6, newer)
     assert found.version == 1
+
+
+async def test_a_record_is_not_saved_over_more_than_it_knows_to_be_reserved(store: Store) -> None:
+    await store.create("a", RECORD, 100)
+    await store.advance("a", 5, Register(), 1)
+
+    assert not await store.save("a", with_commit("x"), 1, reserved=4)
+    assert await store.save("a", with_commit("x"), 1, reserved=5)
+
+
+async def test_nothing_is_reserved_for_a_path_that_has_changed(store: Store) -> None:
+    await store.create("a", RECORD, 100)
+    await store.advance("a", 5, Register(), 1)
+    await store.save("a", with_commit("x"), 1, reserved=5)
+
+    assert not await store.advance("a", 6, Register(sign_ms=9), 1)
+    assert await store.advance("a", 5, Register(sign_ms=9), 1)
+    assert await store.advance("a", 6, Register(sign_ms=9), 2)
+    found = await store.load("a")
+    assert found is not None
+    assert (found.reserved, found.register.sign_ms) == (6, 9)
 
 
 async def test_expired_sessions_are_forgotten(store: Store) -> None:
@@ -87,7 +108,7 @@ async def test_expired_sessions_are_forgotten(store: Store) -> None:
 async def test_what_was_saved_is_there_after_reopening(tmp_path: Path) -> None:
     first = await SqliteStore.open(tmp_path / "s.sqlite")
     await first.create("a", RECORD, 100)
-    await first.save("a", with_commit("x"), 1)
+    await first.save("a", with_commit("x"), 1, reserved=0)
     second = await SqliteStore.open(tmp_path / "s.sqlite")
 
     found = await second.load("a")
