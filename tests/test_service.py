@@ -10,8 +10,10 @@ import pytest
 from streamer.config import Settings
 from streamer.errors import Conflict, MalformedRequest, NotAllowed, NotFound, SessionGone, TooLate, TooMany
 from streamer.session.choosing import MAX_ANSWERS, Answer
+from streamer.session.events import Source
+from streamer.session.pacing import Word
 from streamer.store.sqlite import SqliteStore
-from tests.builders import seconds
+from tests.builders import seconds, story_text
 from tests.manual import ManualClock, Player, publish, serving
 
 STORY = """
@@ -356,3 +358,184 @@ async def test_an_event_stream_ends_with_its_session(root: Path) -> None:
         assert first.kind == "scene"
         assert await rest is None
         await cues.aclose()
+
+
+# ── immediate answers, holds, going back ─────────────────────────────────────────────────────────────────────────
+
+
+async def test_an_immediate_answer_cuts_the_scene_after_what_was_published(tmp_path: Path) -> None:
+    publish(tmp_path, STORY.replace("fork 12", "fork! 12"))
+    clock = ManualClock()
+    async with serving(tmp_path, clock) as sessions:
+        opened = await sessions.open("test", {}, trusted=False)
+        player = Player(sessions, clock, opened.id)
+        before = await player.watch(1)
+        taken = await sessions.choose(opened.id, opened.token, answer("right"))
+        await player.fetch(await player.poll())
+        with pytest.raises(TooLate):
+            await sessions.choose(opened.id, opened.token, answer("left", "2"))
+        after = await player.watch(20)
+
+        assert taken["committed"] is True
+        assert after.uris[: len(before.uris)] == before.uris
+        assert after.ended
+        assert len(after.uris) == len(before.uris) + 4
+        assert after.ranges == ("test.after-fork.1", "test.after-fork.1.result")
+
+
+async def test_an_immediate_decision_is_not_answered_before_it_opens(tmp_path: Path) -> None:
+    publish(tmp_path, "fork! 30.52 -> left | right\nleft 8 .\nright 8 .")
+    clock = ManualClock()
+    async with serving(tmp_path, clock) as sessions:
+        opened = await sessions.open("test", {}, trusted=False)
+        await Player(sessions, clock, opened.id).watch(1)
+
+        with pytest.raises(Conflict):
+            await sessions.choose(opened.id, opened.token, answer("right"))
+
+
+async def test_a_viewer_without_an_answer_waits_in_the_loop_and_leaves_it_with_one(tmp_path: Path) -> None:
+    publish(tmp_path, STORY.replace("fork 12", "fork? 12"))
+    clock = ManualClock()
+    async with serving(tmp_path, clock) as sessions:
+        opened = await sessions.open("test", {}, trusted=False)
+        player = Player(sessions, clock, opened.id)
+        held = await player.watch(13)
+        state = await sessions.state(opened.id)
+        await sessions.choose(opened.id, opened.token, answer("right"))
+        read = await player.watch(20)
+
+        assert len(held.uris) == 7 + 3
+        assert held.ranges == ("test.after-fork.1", "test.after-fork.1.hold")
+        assert isinstance(state["decision"], dict)
+        assert state["decision"]["holding"] is True
+        assert read.uris[:10] == held.uris
+        assert read.ended
+        assert len(read.uris) == 10 + 4
+        assert read.ranges[2] == "test.after-fork.1.result"
+
+
+async def test_a_hold_survives_a_crash(tmp_path: Path) -> None:
+    publish(tmp_path, STORY.replace("fork 12", "fork? 12"))
+    clock = ManualClock()
+    async with serving(tmp_path, clock) as sessions:
+        opened = await sessions.open("test", {}, trusted=False)
+        held = await Player(sessions, clock, opened.id).watch(13)
+    async with serving(tmp_path, clock) as sessions:
+        found = await Player(sessions, clock, opened.id).poll()
+        await sessions.choose(opened.id, opened.token, answer("right"))
+        left = await Player(sessions, clock, opened.id).poll()
+
+    assert found.uris == held.uris
+    assert left.uris[: len(held.uris)] == held.uris
+
+
+async def test_going_back_appends_and_after_the_end_begins_a_new_run(tmp_path: Path) -> None:
+    publish(tmp_path, "start* 12 -> fork\nfork 12.52 -> left | right\nleft 8 .\nright 8 .")
+    clock = ManualClock()
+    async with serving(tmp_path, clock) as sessions:
+        opened = await sessions.open("test", {}, trusted=False)
+        player = Player(sessions, clock, opened.id)
+        before = await player.watch(14)
+        run = await sessions.go_back(opened.id, opened.token, "start", "b1")
+        again = await sessions.go_back(opened.id, opened.token, "start", "b1")
+        ended = await player.watch(60)
+        anew = await sessions.go_back(opened.id, opened.token, "start", "b2")
+        second = Player(sessions, clock, opened.id)
+        first_list = await second.poll()
+        former = await sessions.media_playlist(opened.id, "v0", None, run=1)
+        with pytest.raises(NotFound):
+            await sessions.media_playlist(opened.id, "v0", None, run=3)
+        with pytest.raises(NotFound):
+            await sessions.go_back(opened.id, opened.token, "nowhere", "b3")
+        second_end = await second.watch(60)
+
+    assert (run, again, anew) == (1, 1, 2)
+    assert ended.uris[: len(before.uris)] == before.uris
+    assert ended.ended
+    assert len(ended.uris) > len(before.uris) + 6 + 6
+    assert len(first_list.uris) == 3
+    assert former.decode().count("#EXTINF") == len(ended.uris)
+    assert second_end.ended
+    assert len(second_end.uris) == 6 + 7 + 4
+
+
+async def test_a_new_run_is_there_after_a_crash(tmp_path: Path) -> None:
+    publish(tmp_path, "start* 12 .")
+    clock = ManualClock()
+    async with serving(tmp_path, clock) as sessions:
+        opened = await sessions.open("test", {}, trusted=False)
+        await Player(sessions, clock, opened.id).watch(20)
+        await sessions.go_back(opened.id, opened.token, "start", "b")
+    async with serving(tmp_path, clock) as sessions:
+        found = await Player(sessions, clock, opened.id).poll()
+
+    assert len(found.uris) == 3
+
+
+async def test_more_time_is_kept_with_the_session(tmp_path: Path) -> None:
+    lines = STORY.replace("fork 12", "fork? 12")
+    publish(tmp_path, lines, story_text(lines).replace("hold: true", "accessible: {extend: 3x}"))
+    clock = ManualClock()
+    async with serving(tmp_path, clock) as sessions:
+        plain = await sessions.open("test", {}, trusted=True)
+        asked = await sessions.open("test", {}, trusted=True, extended=True)
+        found = [Player(sessions, clock, opened.id) for opened in (plain, asked)]
+        states = []
+        for player in found:
+            await player.watch(10)
+            states.append(await sessions.state(player.session))
+
+    assert "committed" in states[0]
+    assert "committed" not in states[1]
+
+
+# ── pauses ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_after_ten_minutes_of_pause_the_viewer_still_has_the_choice(root: Path) -> None:
+    clock = ManualClock()
+    async with serving(root, clock) as sessions:
+        opened = await sessions.open("test", {}, trusted=False)
+        player = Player(sessions, clock, opened.id)
+        await player.watch(5)
+        await sessions.place(opened.id, opened.token, seconds(5), paused=True)
+        for _ in range(600):
+            clock.forward(1)
+            paused = await player.poll()
+            await player.fetch(paused)
+        state = await sessions.state(opened.id)
+        await sessions.place(opened.id, opened.token, seconds(5), paused=False)
+        await sessions.choose(opened.id, opened.token, answer("right"))
+        read = await player.watch(20)
+
+    assert len(paused.uris) <= 7
+    assert state["playhead"] == {"position": "5.000", "source": "beacon", "within": 0.5, "paused": True}
+    assert "committed" not in state
+    assert read.ended
+    assert len(read.uris) == 7 + 4
+
+
+async def test_a_player_that_polls_but_fetches_nothing_does_not_run_away(root: Path) -> None:
+    clock = ManualClock()
+    async with serving(root, clock) as sessions:
+        player = Player(sessions, clock, (await sessions.open("test", {}, trusted=False)).id)
+        await player.watch(2)
+        for _ in range(600):
+            clock.forward(1)
+            await player.poll()
+        state = await sessions.state(player.session)
+
+    assert "committed" not in state
+    assert float(str(state["position"])) < 8.52
+
+
+async def test_what_a_player_says_in_passing_is_heard(root: Path) -> None:
+    clock = ManualClock()
+    async with serving(root, clock) as sessions:
+        opened = await sessions.open("test", {}, trusted=False)
+        await Player(sessions, clock, opened.id).watch(3)
+        await sessions.hear(opened.id, Word(source=Source.PLAYER, position=seconds(1), paused=False))
+        state = await sessions.state(opened.id)
+
+    assert state["playhead"] == {"position": "1.000", "source": "player", "within": 0.5, "paused": False}

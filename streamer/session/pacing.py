@@ -110,7 +110,8 @@ def with_sign(
     elif starts and not since_ms:
         since_ms = now_ms
     asks = requested > register.requested
-    source = Source.REQUESTS if requested else Source.POLLS
+    asked_lately = register.asked_ms > 0 and now_ms - register.asked_ms <= FRESH_MS
+    source = Source.REQUESTS if requested or asked_lately else Source.POLLS
     return msgspec.structs.replace(
         register,
         position=position,
@@ -118,7 +119,7 @@ def with_sign(
         sign_ms=max(now_ms, register.sign_ms),
         requested=max(requested, register.requested),
         asked_ms=now_ms if asks else register.asked_ms,
-        source=max(register.source, source) if _is_fresh(register, now_ms) else source,
+        source=register.source if _is_fresh(register, now_ms) else source,
         poll_ms=register.poll_ms if idle_ms is None else _of_late(register.poll_ms, idle_ms),
         react_ms=_of_late(register.react_ms, now_ms - edge.listed_ms)
         if asks and edge.listed_ms and requested == edge.published

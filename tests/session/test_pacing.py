@@ -413,6 +413,9 @@ def test_a_page_is_believed_before_a_player_and_a_player_before_its_requests() -
     assert (after.source, after.position) == (Source.PLAYER, seconds(7))
     assert within_seconds(page) == 0.5
     assert within_seconds(Register()) is None
+    assert with_sign(started(), START_MS, SEEN, Edge(), most=FAR, starts=True).source is Source.POLLS
+    asked = with_sign(started(), START_MS, SEEN, Edge(), most=FAR, requested=1, starts=True)
+    assert with_sign(asked, START_MS + 9_000, SEEN, Edge(), most=FAR, starts=True).source is Source.REQUESTS
 
 
 def test_a_rate_counts() -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from streamer.playlists import Rendered
-from streamer.session.events import Committed
-from streamer.session.timeline import MAX_AUTOMATIC_VISITS, follow, start_timeline
+from streamer.session.events import Committed, WentBack
+from streamer.session.timeline import MAX_AUTOMATIC_VISITS, checkpoint_passed, follow, start_timeline
 from streamer.units import Ticks
 from tests.builders import ADDRESSES, lengths_of, seconds, staged, staged_text, story_text
 
@@ -100,3 +101,55 @@ def test_a_story_that_goes_round_by_itself_for_ever_is_cut_off() -> None:
 
     assert len(timeline.visits) == MAX_AUTOMATIC_VISITS
     assert timeline.complete
+
+
+def test_an_immediate_answer_drops_what_comes_after_its_cut() -> None:
+    before = start_timeline(staged("fork! 12.52 -> left | right\nleft 7.36 .\nright 8 ."), {})
+
+    after = follow(before, replace(commit("right", decision="after-fork"), cut=4))
+
+    assert [(stretch.scene, stretch.first, stretch.after) for stretch in after.stretches] == [
+        ("fork", 0, 4), ("right", 4, 8),
+    ]  # fmt: skip
+    assert after.visits[1].start == seconds(8)
+    assert after.outcomes[4].choice == "right"
+    assert after.parted == 4
+
+
+def test_going_back_restores_the_memory_and_keeps_what_was_listed_early() -> None:
+    text = ALIKE.replace("media: {src: ask}", "media: {src: ask}\n    checkpoint: {id: top, label: Top}")
+    before = start_timeline(staged_text(text, LENGTHS), {})
+    taken = follow(before, commit("yes"))
+
+    early = follow(before, WentBack(checkpoint="top", answer_id="a", cut=before.settled + 2))
+    late = follow(taken, WentBack(checkpoint="top", answer_id="a", cut=3))
+
+    assert [stretch.scene for stretch in early.stretches] == ["ask", "hall", "ask"]
+    assert [visit.number for visit in early.visits] == [1, 2, 3]
+    assert early.stretches[2].first == before.settled + 2
+    assert early.memory.visits == {"ask": 1}
+    assert [stretch.scene for stretch in late.stretches] == ["ask", "ask"]
+    assert late.memory.state == {"key": False}
+    assert checkpoint_passed(late, "top", 3) == checkpoint_passed(before, "top", 3)
+
+
+def test_a_checkpoint_that_was_not_passed_is_refused() -> None:
+    timeline = start_timeline(staged("a* 12 -> b\nb* 12 ."), {})
+
+    assert checkpoint_passed(timeline, "b", 6) is None
+    with pytest.raises(ValueError, match="has not passed"):
+        follow(timeline, WentBack(checkpoint="b", answer_id="a", cut=6))
+
+
+def test_what_begins_at_a_place_is_found_on_the_path_in_its_preview_and_in_its_hold() -> None:
+    early = start_timeline(staged_text(ALIKE, LENGTHS), {})
+    held = start_timeline(staged("fork? 12.52 -> left | right\nleft 7.36 .\nright 8 ."), {})
+    second = held.stretch_from(Ticks(held.last.end + seconds("5.04")))
+
+    assert early.stretch_from(Ticks(0)) == early.stretches[0]
+    assert early.preview is not None
+    assert early.stretch_from(early.last.end) == early.preview.stretch
+    assert early.stretch_from(seconds(1)) is None
+    assert second is not None
+    assert second.loop == 2
+    assert held.stretch_from(Ticks(held.last.end + seconds(1))) is None

@@ -62,7 +62,7 @@ def test_ten_mistakes_give_ten_findings_with_place_and_remedy() -> None:
         ),
         (
             "story.yaml:5:1: error: colour: unknown key 'colour'. Known here: story, id, title, start, defaults, "
-            "profile, state, conditions, groups, scenes, fallback"
+            "profile, state, conditions, groups, scenes, fallback, low_latency"
         ),
         "story.yaml:7:47: error: state.skill.default: 7 is above max 3. Write a default of type int",
         (
@@ -75,7 +75,7 @@ def test_ten_mistakes_give_ten_findings_with_place_and_remedy() -> None:
         ),
         (
             "story.yaml:14:7: error: scenes.intro.decision.idd: unknown key 'idd'. Did you mean 'id'? Known here: id, "
-            "prompt, opens_at, closes_at, default, choices"
+            "prompt, opens_at, closes_at, default, lock, hold, accessible, choices"
         ),
         (
             "story.yaml:20:45: error: scenes.intro.decision.choices[0].when: choice 'left' is the default and may be "

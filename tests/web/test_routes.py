@@ -65,6 +65,7 @@ async def test_an_app_gets_addresses_a_token_and_an_expiry(client: Client) -> No
         "id",
         "playback_url",
         "control_url",
+        "back_url",
         "position_url",
         "events_url",
         "token",
