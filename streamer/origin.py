@@ -64,7 +64,7 @@ class Origin:
         return Media(body=await self._library.read_init(name.init), media_type="video/mp4")
 
     async def _segment(self, name: SegmentName) -> Media:
-        body = await self._library.read_segment(name.clip, name.rendition, name.number, short=name.short)
+        body = await self._library.read_segment(name.clip, name.rendition, name.number, name.frames)
         timescale = (await self._library.read_clip(name.clip)).renditions[name.rendition].timescale
         if timescale == AUDIO_SAMPLE_RATE:
             units, media_type = audio_frames_at(name.offset) * AUDIO_FRAME_SAMPLES, "audio/mp4"

@@ -12,7 +12,6 @@ from streamer.hls.media_playlist import DateRange, MediaSegment
 from streamer.hls.multivariant_playlist import AudioTrack, MultivariantPlaylist, VariantStream
 from streamer.media.index import (
     AUDIO_FRAME_SAMPLES,
-    ClipIndex,
     Package,
     Rendition,
     Segment,
@@ -85,9 +84,9 @@ class Rendered:
     def _segment(self, number: int) -> MediaSegment:
         stretch = self._timeline.stretch_at(number)
         index = number - stretch.first
-        segment, short = segment_at(stretch, index, self._rendition)
+        segment, frames = segment_at(stretch, index, self._rendition)
         name = SegmentName(
-            clip=stretch.clip.id, rendition=self._rendition.id, number=index, offset=stretch.start, short=short
+            clip=stretch.clip.id, rendition=self._rendition.id, number=index, offset=stretch.start, frames=frames
         )
         return MediaSegment(
             uri=self._addresses.base + self._addresses.namer.segment(name),
@@ -97,21 +96,17 @@ class Rendered:
         )
 
 
-def segment_at(visit: Stretch, index: int, rendition: Rendition) -> tuple[Segment, bool]:
-    """Gives a segment of a stretch, and whether it is the shorter form of the clip's last sound segment."""
-    found = visit.clip.renditions[rendition.id]
-    last = index == len(found.segments) - 1
-    if last and found.short is not None and _sound_frames(visit) < _clip_frames(visit.clip, rendition):
-        return found.short, True
-    return found.segments[index], False
-
-
-def _sound_frames(visit: Stretch) -> int:
-    return audio_frames_at(visit.end) - audio_frames_at(visit.start)
-
-
-def _clip_frames(clip: ClipIndex, rendition: Rendition) -> int:
-    return sum(segment.duration for segment in clip.renditions[rendition.id].segments) // AUDIO_FRAME_SAMPLES
+def segment_at(stretch: Stretch, index: int, rendition: Rendition) -> tuple[Segment, int]:
+    """Gives a segment of a stretch, and its AAC frames where it is a last one of another length than in the clip."""
+    found = stretch.clip.renditions[rendition.id]
+    if not found.others or index < len(stretch.ends) - 1:
+        return found.segments[index], 0
+    needed = (audio_frames_at(stretch.end) - audio_frames_at(stretch.start)) * AUDIO_FRAME_SAMPLES
+    needed -= sum(segment.duration for segment in found.segments[:index])
+    for other in found.others[index]:
+        if other.duration == needed:
+            return other, needed // AUDIO_FRAME_SAMPLES
+    return found.segments[index], 0
 
 
 def _date_ranges(timeline: Timeline, stretch: Stretch, number: int) -> Iterator[DateRange]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from fractions import Fraction
 from itertools import pairwise
 
@@ -84,14 +85,22 @@ def clip(name: str, duration: Ticks) -> ClipIndex:
     total = -(-duration // AUDIO_FRAME_TICKS)
     grid = [round(Fraction(cut * 48000, 25 * AUDIO_FRAME_SAMPLES)) for cut in cuts[:-1]] + [total]
     sounds = tuple(_segment((stop - start) * AUDIO_FRAME_SAMPLES) for start, stop in pairwise(grid))
-    fits = duration % AUDIO_FRAME_TICKS == 0
-    short = None if fits else _segment(sounds[-1].duration - AUDIO_FRAME_SAMPLES)
+    others = tuple(
+        tuple(
+            _segment((stop - start) * AUDIO_FRAME_SAMPLES)
+            for stop in sorted({math.floor(exact), math.ceil(exact)})
+            if stop != ordinary
+        )
+        for exact, (start, ordinary) in zip(
+            (Fraction(cut * 48000, 25 * AUDIO_FRAME_SAMPLES) for cut in cuts[1:]), pairwise(grid), strict=True
+        )
+    )
     video = RenditionIndex(timescale=90_000, segments=pictures)
     return ClipIndex(
         id=name.encode().hex().ljust(24, "0")[:24],
         frames=frames,
         duration=duration,
-        renditions={"v0": video, "v1": video, "a0": RenditionIndex(timescale=48_000, segments=sounds, short=short)},
+        renditions={"v0": video, "v1": video, "a0": RenditionIndex(timescale=48_000, segments=sounds, others=others)},
     )
 
 

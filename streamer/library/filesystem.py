@@ -1,6 +1,6 @@
 """Packaged stories and media in a folder: what is named by its content never changes, and nothing half-made is seen.
 
-clips/<clip id>/index.json, <rendition>-<number>.m4s, <rendition>-<number>-short.m4s
+clips/<clip id>/index.json, <rendition>-<number>.m4s, <rendition>-<number>-<AAC frames>.m4s
 init/<init id>.mp4
 encoded/<key of the inputs>.json    which clip an input was encoded to
 hashes/<key of the path>.json       digests of source files
@@ -26,7 +26,7 @@ import aiofiles
 import msgspec
 
 from streamer.errors import LibraryError
-from streamer.media.index import AudioRendition, ClipIndex, Package, VideoRendition
+from streamer.media.index import AUDIO_FRAME_SAMPLES, AudioRendition, ClipIndex, Package, VideoRendition
 
 PACKAGE_FORMAT = 1
 _LOCK_POLL_SECONDS = 0.2  # how often a waiting packaging run tries again
@@ -99,13 +99,13 @@ class Library:
             raise LibraryError(f"{path} is damaged: its content is not that of its name. Package the story again")
         return package
 
-    async def read_segment(self, clip_id: str, rendition_id: str, number: int, *, short: bool) -> bytes:
+    async def read_segment(self, clip_id: str, rendition_id: str, number: int, frames: int = 0) -> bytes:
         """Gives a Media Segment as packaged, its decode time counted from the clip's start.
 
         Raises:
             LibraryError: there is none.
         """
-        return await _read_soon(self._clip_folder(clip_id) / segment_file(rendition_id, number, short=short))
+        return await _read_soon(self._clip_folder(clip_id) / segment_file(rendition_id, number, frames))
 
     async def read_init(self, init_id: str) -> bytes:
         """Gives a Media Initialization Section.
@@ -235,9 +235,9 @@ class Library:
     def _is_whole(self, index: ClipIndex) -> bool:
         folder = self._clip_folder(index.id)
         for name, rendition in index.renditions.items():
-            files = [(segment_file(name, number, short=False), s) for number, s in enumerate(rendition.segments)]
-            if rendition.short is not None:
-                files.append((segment_file(name, len(rendition.segments) - 1, short=True), rendition.short))
+            files = [(segment_file(name, number), s) for number, s in enumerate(rendition.segments)]
+            for number, others in enumerate(rendition.others):
+                files += [(segment_file(name, number, s.duration // AUDIO_FRAME_SAMPLES), s) for s in others]
             for file, segment in files:
                 path = folder / file
                 if not path.is_file() or path.stat().st_size != segment.size:
@@ -260,15 +260,15 @@ class Library:
         return self.root / "hashes" / f"{hashlib.sha256(os.fsencode(path.resolve())).hexdigest()}.json"
 
 
-def segment_file(rendition_id: str, number: int, *, short: bool) -> str:
-    """Gives the name of a segment's file in its clip's folder.
+def segment_file(rendition_id: str, number: int, frames: int = 0) -> str:
+    """Gives the name of a segment's file in its clip's folder; `frames`: of another length than in the clip.
 
     Raises:
         LibraryError: no rendition or number can be that.
     """
     if not 0 <= number <= _MAX_NUMBER:
         raise LibraryError(f"there is no segment number {number}")
-    return f"{_checked(_RENDITION, rendition_id, 'rendition')}-{number}{'-short' if short else ''}.m4s"
+    return f"{_checked(_RENDITION, rendition_id, 'rendition')}-{number}{f'-{frames}' if frames else ''}.m4s"
 
 
 def content_id(data: bytes) -> str:

@@ -25,7 +25,7 @@ class RenditionIndex(msgspec.Struct, frozen=True, kw_only=True):
 
     timescale: int  # units a second; the same as its rendition's
     segments: tuple[Segment, ...]
-    short: Segment | None = None  # sound only: the last segment one frame shorter; None: the length fits the grid
+    others: tuple[tuple[Segment, ...], ...] = ()  # sound only: other lengths of each segment as the last of a visit
 
 
 class ClipIndex(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,6 +6,7 @@ import hashlib
 from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from streamer.errors import PackagingError
@@ -25,10 +26,11 @@ _OTHER = "Try another version of ffmpeg"
 class Part:
     """A clip to cut out of a decoded source."""
 
-    scene: str  # one that shows it, for messages
+    where: str  # who shows it, for messages: "scene 'a'"
     start: int  # frame of the source
     cuts: Cuts
     folder: Path  # where its files go
+    loops: bool = False  # its end is followed by its beginning
 
 
 class Sound:
@@ -38,6 +40,16 @@ class Sound:
         """`path` None: a source without sound."""
         self._path = path
         self._frame_bytes = _SAMPLE_BYTES * channels
+
+    def fed_in_circles(self, samples: int, frames: int) -> Iterator[bytes]:
+        """Gives what the encoder needs for so many AAC frames of a loop of so many samples: it goes round and round."""
+        position = -PREROLL_FRAMES * AUDIO_FRAME_SAMPLES
+        last = (frames + POSTROLL_FRAMES) * AUDIO_FRAME_SAMPLES
+        while position < last:
+            place = position % samples
+            length = min(samples - place, last - position, _FEED_SAMPLES)
+            yield self._slice(place, place + length)
+            position += length
 
     def fed(self, start: int, frames: int) -> Iterator[bytes]:
         """Gives what the encoder needs for a clip of so many AAC frames from the sample `start` on.
@@ -103,7 +115,7 @@ def cut_picture(path: Path, rendition: str, rate: Rate, parts: Sequence[Part]) -
         PackagingError: ffmpeg made something else than it was asked for.
         OSError: a file cannot be written.
     """
-    cutters = [_Cutter(part, rendition, part.cuts.picture, rate.frame_units, rate.timescale) for part in parts]
+    cutters = [_Cutter(part, rendition, part.cuts.picture, (), rate.frame_units, rate.timescale) for part in parts]
     try:
         with path.open("rb") as file:
             init, samples = read_samples(file.read)
@@ -124,7 +136,7 @@ def cut_sound(path: Path, rendition: str, part: Part) -> tuple[bytes, RenditionI
         OSError: a file cannot be written.
     """
     total = part.cuts.sound[-1]
-    cutter = _Cutter(part, rendition, part.cuts.sound, AUDIO_FRAME_SAMPLES, AUDIO_SAMPLE_RATE)
+    cutter = _Cutter(part, rendition, part.cuts.sound, part.cuts.others, AUDIO_FRAME_SAMPLES, AUDIO_SAMPLE_RATE)
     skipped = PRIMING_FRAMES + PREROLL_FRAMES
     count = 0
     try:
@@ -138,17 +150,15 @@ def cut_sound(path: Path, rendition: str, part: Part) -> tuple[bytes, RenditionI
         raise PackagingError(f"ffmpeg wrote a file that cannot be read ({error}). {_OTHER}") from error
     expected = skipped + total + POSTROLL_FRAMES
     if count != expected:
-        raise PackagingError(
-            f"scene {part.scene!r}: ffmpeg made {count} frames of sound where {expected} belong. {_OTHER}"
-        )
-    return init, cutter.finished(with_short=not part.cuts.fits)
+        raise PackagingError(f"{part.where}: ffmpeg made {count} frames of sound where {expected} belong. {_OTHER}")
+    return init, cutter.finished()
 
 
 def clip_of(frames: int, rate: Rate, renditions: dict[str, RenditionIndex]) -> ClipIndex:
     """Gives the index of a clip, named by its content."""
     digest = hashlib.sha256()
     for name, rendition in renditions.items():
-        for segment in (*rendition.segments, *filter(None, [rendition.short])):
+        for segment in (*rendition.segments, *chain.from_iterable(rendition.others)):
             digest.update(f"{name} {rendition.timescale} {segment.duration} {segment.sha256}\n".encode())
     return ClipIndex(
         id=digest.hexdigest()[:24],
@@ -158,7 +168,7 @@ def clip_of(frames: int, rate: Rate, renditions: dict[str, RenditionIndex]) -> C
     )
 
 
-def check_lengths(scene: str, index: ClipIndex, target_duration: int) -> None:
+def check_lengths(where: str, index: ClipIndex, target_duration: int) -> None:
     """Refuses segments that RFC 8216, 4.3.3.1 does not allow.
 
     Raises:
@@ -168,7 +178,7 @@ def check_lengths(scene: str, index: ClipIndex, target_duration: int) -> None:
         for segment in rendition.segments:
             if round_half_up(segment.duration, rendition.timescale) > target_duration:
                 raise PackagingError(
-                    f"scene {scene!r}: {name}: a segment of {segment.duration}/{rendition.timescale} s is longer than "
+                    f"{where}: {name}: a segment of {segment.duration}/{rendition.timescale} s is longer than "
                     f"the Target Duration of {target_duration} s. Choose a frame rate that fits the segment length"
                 )
 
@@ -182,50 +192,69 @@ def digest_of(path: Path) -> str:
 class _Cutter:
     """Gathers samples into segments and writes each when it is whole."""
 
-    def __init__(self, part: Part, rendition: str, bounds: tuple[int, ...], sample_units: int, timescale: int) -> None:
+    def __init__(  # noqa: PLR0917 - a clip's rendition, and the units it is counted in
+        self,
+        part: Part,
+        rendition: str,
+        bounds: tuple[int, ...],
+        others: tuple[tuple[int, ...], ...],
+        sample_units: int,
+        timescale: int,
+    ) -> None:
         self.part = part
         self._rendition = rendition
         self._bounds = bounds
+        self._others = others
         self._sample_units = sample_units
         self._timescale = timescale
         self._taken = 0
         self._gathered: list[Sample] = []
         self._segments: list[Segment] = []
-        self._last: list[Sample] = []
+        self._before: list[Sample] = []  # the segment before the one being gathered
+        self._made: dict[tuple[int, int], Segment] = {}  # other lengths, by number and length
 
     def take(self, sample: Sample) -> None:
         if sample.duration != self._sample_units or sample.composition_offset:
             raise PackagingError(
-                f"scene {self.part.scene!r}: {self._rendition}: frame {self._taken} lasts {sample.duration}/"
+                f"{self.part.where}: {self._rendition}: frame {self._taken} lasts {sample.duration}/"
                 f"{self._timescale} s, {sample.composition_offset} late, where {self._sample_units}, 0 belong. {_OTHER}"
             )
         if not self._gathered and not sample.is_sync:
-            raise PackagingError(
-                f"scene {self.part.scene!r}: {self._rendition}: no key frame at frame {self._taken}. {_OTHER}"
-            )
+            raise PackagingError(f"{self.part.where}: {self._rendition}: no key frame at frame {self._taken}. {_OTHER}")
         self._gathered.append(sample)
         self._taken += 1
-        if self._taken == self._bounds[len(self._segments) + 1]:
-            self._segments.append(self._written(self._gathered, short=False))
-            self._last, self._gathered = self._gathered, []
+        number = len(self._segments)
+        if (
+            number
+            and self._others
+            and len(self._before) + len(self._gathered) <= max(self._others[number - 1], default=0)
+        ):
+            self._make_other(number - 1, [*self._before, *self._gathered])
+        if self._taken == self._bounds[number + 1]:
+            for length in self._others[number] if self._others else ():
+                if length < len(self._gathered):
+                    self._make_other(number, self._gathered[:length])
+            self._segments.append(self._written(number, self._gathered))
+            self._before, self._gathered = self._gathered, []
 
-    def finished(self, *, with_short: bool = False) -> RenditionIndex:
+    def _make_other(self, number: int, samples: Sequence[Sample]) -> None:
+        if len(samples) in self._others[number]:
+            self._made[number, len(samples)] = self._written(number, samples, other=True)
+
+    def finished(self) -> RenditionIndex:
         if self._taken != self._bounds[-1]:
             raise PackagingError(
-                f"scene {self.part.scene!r}: {self._rendition}: ffmpeg made {self._taken} frames where "
+                f"{self.part.where}: {self._rendition}: ffmpeg made {self._taken} frames where "
                 f"{self._bounds[-1]} belong. {_OTHER}"
             )
-        short = None
-        if with_short:
-            last = self._segments.pop()
-            short = self._written(self._last[:-1], short=True)
-            self._segments.append(last)
-        return RenditionIndex(timescale=self._timescale, segments=tuple(self._segments), short=short)
+        others = tuple(
+            tuple(self._made[number, length] for length in lengths) for number, lengths in enumerate(self._others)
+        )
+        return RenditionIndex(timescale=self._timescale, segments=tuple(self._segments), others=others)
 
-    def _written(self, samples: Sequence[Sample], *, short: bool) -> Segment:
-        number = len(self._segments)
+    def _written(self, number: int, samples: Sequence[Sample], *, other: bool = False) -> Segment:
         data = write_segment(samples, self._bounds[number] * self._sample_units, number + 1)
-        write_durably(self.part.folder / segment_file(self._rendition, number, short=short), data)
+        write_durably(self.part.folder / segment_file(self._rendition, number, len(samples) if other else 0), data)
         return Segment(
             duration=len(samples) * self._sample_units,
             size=len(data),

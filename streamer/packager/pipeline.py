@@ -34,11 +34,12 @@ from streamer.packager.probe import Source, probe
 from streamer.packager.process import Finished, run
 from streamer.packager.tools import Tools
 from streamer.story import lint
-from streamer.story.model import Scene, Story
+from streamer.story.model import Story, hold_sources
 from streamer.units import decimal_seconds
 
-FORMAT = 1  # of what this packager makes; another one encodes everything anew
+FORMAT = 2  # of what this packager makes; another one encodes everything anew
 CONCURRENT_DECODES = 2  # each has one thread for every rendition, and those of the decoder
+WHOLE = Span(start=0, end=None)
 _FOOTAGE = "footage"  # the folder beside the story file
 _END_TOLERANCE = Fraction(1, 2)  # seconds that a picture may end before the length its file claims
 
@@ -71,8 +72,9 @@ class _Setting:
 class _Wanted:
     """A clip that the story needs."""
 
-    scene: str  # the first that shows it
+    where: str  # who shows it first, for messages
     span: Span
+    loops: bool  # it follows itself
     key: str  # of all that the clip depends on
 
 
@@ -115,9 +117,10 @@ async def package(  # noqa: PLR0917 - the one entry; each argument has a type of
         async with library.writing(lambda: on_progress(waiting)) as work:
             assets = await _assets(setting, story, spans, files)
             made = await _made(setting, assets, work)
-            keys = {(asset.src, wanted.span): wanted.key for asset in assets for wanted in asset.wanted}
-            by_scene = {name: made[keys[scene.media.src, spans[name]]] for name, scene in story.scenes.items()}
-            result = _package(story, story_path, story_text, ladder, by_scene)
+            keys = {(asset.src, wanted.span, wanted.loops): wanted.key for asset in assets for wanted in asset.wanted}
+            by_scene = {name: made[keys[scene.media.src, spans[name], False]] for name, scene in story.scenes.items()}
+            by_hold = {src: made[keys[src, WHOLE, True]] for src in hold_sources(story)}
+            result = _package(story, story_path, story_text, ladder, by_scene, by_hold)
             if findings := lint.check_lengths(
                 story, {name: clip.duration for name, clip in result.scenes.items()}, str(story_path)
             ):
@@ -197,51 +200,56 @@ def _spans(story: Story, rate: Rate) -> dict[str, Span]:
 def _files(story: Story, story_path: Path) -> dict[str, Path]:
     """Gives the file of each source, in the order of the story."""
     folder = story_path.absolute().parent / _FOOTAGE
-    scenes: dict[str, str] = {}
+    shows: dict[str, str] = {}
     for scene in story.scenes.values():
-        scenes.setdefault(scene.media.src, scene.id)
-    return {src: _footage(folder, src, scene) for src, scene in scenes.items()}
+        shows.setdefault(scene.media.src, f"scene {scene.id!r}")
+    for src in hold_sources(story):
+        shows.setdefault(src, f"hold {src!r}")
+    return {src: _footage(folder, src, where) for src, where in shows.items()}
 
 
-def _footage(folder: Path, src: str, scene: str) -> Path:
+def _footage(folder: Path, src: str, where: str) -> Path:
     found = sorted(path for path in folder.glob("*") if path.stem == src and path.is_file())
     if len(found) == 1:
         return found[0]
     if not found:
         raise PackagingError(
-            f"scene {scene!r}: there is no footage {src!r} in {folder}. Put it there as {src}.mp4, .mov or .mkv"
+            f"{where}: there is no footage {src!r} in {folder}. Put it there as {src}.mp4, .mov or .mkv"
         )
     names = " and ".join(path.name for path in found)
-    raise PackagingError(f"scene {scene!r}: footage {src!r} is in {folder} more than once: {names}. Leave one of them")
+    raise PackagingError(f"{where}: footage {src!r} is in {folder} more than once: {names}. Leave one of them")
 
 
 async def _assets(setting: _Setting, story: Story, spans: dict[str, Span], files: dict[str, Path]) -> list[_Asset]:
     assets: list[_Asset] = []
     for src, path in files.items():
         setting.on_progress(Progress(stage="reading", source=src, done=0, total=1))
-        scenes = [scene for scene in story.scenes.values() if scene.media.src == src]
-        source = await probe(path, scenes[0].id, setting.tools)
+        shown = [
+            (f"scene {scene.id!r}", spans[scene.id], False) for scene in story.scenes.values() if scene.media.src == src
+        ]
+        shown += [(f"hold {src!r}", WHOLE, True)] if src in hold_sources(story) else []
+        source = await probe(path, shown[0][0], setting.tools)
         digest = await asyncio.to_thread(_source_hash, setting.library, path)
-        wanted: dict[Span, _Wanted] = {}
-        for scene in scenes:
-            span = spans[scene.id]
-            _check_end(scene, span, source.seconds, setting.rate)
-            wanted.setdefault(span, _Wanted(scene=scene.id, span=span, key=_key(setting, digest, span)))
+        wanted: dict[tuple[Span, bool], _Wanted] = {}
+        for where, span, loops in shown:
+            _check_end(where, span, source.seconds, setting.rate)
+            key = _key(setting, digest, span, loops=loops)
+            wanted.setdefault((span, loops), _Wanted(where=where, span=span, loops=loops, key=key))
         assets.append(_Asset(src=src, source=source, wanted=tuple(wanted.values())))
     return assets
 
 
-def _check_end(scene: Scene, span: Span, seconds: Fraction | None, rate: Rate) -> None:
+def _check_end(where: str, span: Span, seconds: Fraction | None, rate: Rate) -> None:
     if seconds is None:
         return
     key, frame = ("in", span.start) if span.end is None else ("out", span.end)
     if rate.seconds(frame) > seconds + 2 * rate.seconds(1):  # containers round; the frames made are counted later
-        raise _too_long(scene.id, key, rate.seconds(frame), seconds)
+        raise _too_long(where, key, rate.seconds(frame), seconds)
 
 
-def _too_long(scene: str, key: str, wanted: Fraction, seconds: Fraction) -> PackagingError:
+def _too_long(where: str, key: str, wanted: Fraction, seconds: Fraction) -> PackagingError:
     return PackagingError(
-        f"scene {scene!r}: media.{key}: {float(wanted):.3f} s lies beyond the end of its footage, "
+        f"{where}: media.{key}: {float(wanted):.3f} s lies beyond the end of its footage, "
         f"which is {float(seconds):.3f} s long. Write an earlier one"
     )
 
@@ -255,8 +263,8 @@ def _source_hash(library: Library, path: Path) -> str:
     return known
 
 
-def _key(setting: _Setting, source_sha256: str, span: Span) -> str:
-    inputs = [FORMAT, source_sha256, span.start, span.end, setting.ladder, setting.tools.version]
+def _key(setting: _Setting, source_sha256: str, span: Span, *, loops: bool) -> str:
+    inputs = [FORMAT, source_sha256, span.start, span.end, loops, setting.ladder, setting.tools.version]
     return hashlib.sha256(msgspec.json.encode(inputs)).hexdigest()
 
 
@@ -311,7 +319,7 @@ class _Job:
         for wanted, part, pictures in zip(self._wanted, parts, renditions, strict=True):
             audio, sound = await self._encode_sound(part)
             clip = clip_of(part.cuts.picture[-1], self._rate, {**pictures, audio.id: sound})
-            check_lengths(part.scene, clip, self._ladder.segment_seconds)
+            check_lengths(part.where, clip, self._ladder.segment_seconds)
             encoded = Encoded(clip=clip.id, video=videos, audio=audio)
             await asyncio.to_thread(self._library.store_clip, part.folder, clip)
             await asyncio.to_thread(self._library.remember_encoded, wanted.key, encoded)
@@ -346,17 +354,17 @@ class _Job:
         start, end = wanted.span.start, frames if wanted.span.end is None else wanted.span.end
         if end > frames or start >= frames:
             key, frame = ("out", end) if end > frames else ("in", start)
-            raise _too_long(wanted.scene, key, self._rate.seconds(frame), self._rate.seconds(frames))
+            raise _too_long(wanted.where, key, self._rate.seconds(frame), self._rate.seconds(frames))
         try:
             found = cuts(end - start, self._rate, self._ladder.segment_seconds)
         except ValueError as error:
             raise PackagingError(
-                f"scene {wanted.scene!r} is {float(self._rate.seconds(end - start)):.3f} s long, "
+                f"{wanted.where} is {float(self._rate.seconds(end - start)):.3f} s long, "
                 f"shorter than one segment of {self._ladder.segment_seconds} s. Make it longer"
             ) from error
         folder = self._folder / f"clip-{number}"
         folder.mkdir()
-        return Part(scene=wanted.scene, start=start, cuts=found, folder=folder)
+        return Part(where=wanted.where, start=start, cuts=found, folder=folder, loops=wanted.loops)
 
     def _cut_pictures(
         self, parts: Sequence[Part]
@@ -386,7 +394,11 @@ class _Job:
         rung = self._ladder.audio
         decoded = self._folder / "sound.pcm" if self._asset.source.sound is not None else None
         path = part.folder.with_suffix(".sound.mp4")
-        feed = Sound(decoded, rung.channels).fed(sample_at(part.start, self._rate), part.cuts.sound[-1])
+        sound, frames = Sound(decoded, rung.channels), part.cuts.sound[-1]
+        if part.loops:
+            feed = sound.fed_in_circles(sample_at(part.cuts.picture[-1], self._rate), frames)
+        else:
+            feed = sound.fed(sample_at(part.start, self._rate), frames)
         finished = await run(commands.encode_sound(self._tools.ffmpeg, rung, path), feed=feed)
         if finished.code != 0:
             raise self._failed(finished)
@@ -413,7 +425,7 @@ class _Job:
         return PackagingError(f"{self._about()} cannot be decoded whole:\n{said}\nCopy or export it again")
 
     def _about(self) -> str:
-        return f"{self._asset.source.path}, the footage of scene {self._wanted[0].scene!r},"
+        return f"{self._asset.source.path}, the footage of {self._wanted[0].where},"
 
     def _read_progress(self, line: str) -> None:
         name, _, value = line.partition("=")
@@ -427,12 +439,21 @@ class _Job:
         self._on_progress(Progress(stage=stage, source=self._asset.src, done=min(done, total), total=total))
 
 
-def _package(story: Story, story_path: Path, story_text: str, ladder: Ladder, by_scene: dict[str, _Made]) -> Package:
-    model, (first, _) = next(iter(by_scene.items()))
-    for scene, (encoded, _) in by_scene.items():
+def _package(  # noqa: PLR0917 - all that a package holds
+    story: Story,
+    story_path: Path,
+    story_text: str,
+    ladder: Ladder,
+    by_scene: dict[str, _Made],
+    by_hold: dict[str, _Made],
+) -> Package:
+    shown = {f"scene {name!r}": made for name, made in by_scene.items()}
+    shown |= {f"hold {src!r}": made for src, made in by_hold.items()}
+    model, (first, _) = next(iter(shown.items()))
+    for where, (encoded, _) in shown.items():
         if (encoded.video, encoded.audio) != (first.video, first.audio):
             raise PackagingError(
-                f"scene {scene!r}: its initialization sections differ from those of scene {model!r}, so "
+                f"{where}: its initialization sections differ from those of {model}, so "
                 "players would stumble at the join. Try another version of ffmpeg"
             )
     draft = Package(
@@ -445,5 +466,6 @@ def _package(story: Story, story_path: Path, story_text: str, ladder: Ladder, by
         video=first.video,
         audio=first.audio,
         scenes={scene: index for scene, (_, index) in by_scene.items()},
+        holds={src: index for src, (_, index) in by_hold.items()},
     )
     return msgspec.structs.replace(draft, revision=revision_of(draft))

@@ -33,7 +33,7 @@ class Cuts:
 
     picture: tuple[int, ...]  # frames
     sound: tuple[int, ...]  # AAC frames; as many as `picture`
-    fits: bool  # the clip's length is a whole number of AAC frames
+    others: tuple[tuple[int, ...], ...]  # AAC frames: the other lengths of each sound segment as the last of a visit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,12 +99,23 @@ def cuts(frames: int, rate: Rate, segment_seconds: int) -> Cuts:
     if tail < frames and _goes_before(tail, step, rate, segment_seconds):
         del picture[-2]
 
-    total, fits = sound_frames(frames, rate)
+    total, _ = sound_frames(frames, rate)
     grid = [_grid(frame, rate) for frame in picture[:-1]]
     if len(grid) > 1:
         while not _is_short_enough(total - grid[-1], segment_seconds):
             grid[-1] += 1
-    return Cuts(picture=tuple(picture), sound=(*grid, total), fits=fits)
+    sound = (*grid, total)
+    others = tuple(
+        tuple(length for length in _lengths(end, rate, begins) if length != ends - begins)
+        for end, begins, ends in zip(picture[1:], sound[:-1], sound[1:], strict=True)
+    )
+    return Cuts(picture=tuple(picture), sound=sound, others=others)
+
+
+def _lengths(end: int, rate: Rate, begins: int) -> tuple[int, ...]:
+    """Gives the AAC frames from `begins` to the picture `end`, as both sides of the grid allow."""
+    total, fits = sound_frames(end, rate)
+    return (total - begins,) if fits else (total - 1 - begins, total - begins)
 
 
 def sound_frames(frames: int, rate: Rate) -> tuple[int, bool]:

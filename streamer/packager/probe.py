@@ -47,13 +47,13 @@ class _Answer(msgspec.Struct, frozen=True):
     format: _Format = _Format()
 
 
-async def probe(path: Path, scene: str, tools: Tools) -> Source:
-    """Gives what a source file holds; `path` is absolute, `scene` is one that uses it, for messages.
+async def probe(path: Path, where: str, tools: Tools) -> Source:
+    """Gives what a source file holds; `path` is absolute, `where` is who shows it, for messages.
 
     Raises:
         PackagingError: the file cannot be read as video.
     """
-    about = f"{path}, the footage of scene {scene!r},"
+    about = f"{path}, the footage of {where},"
     arguments = ("-v", "error", "-print_format", "json", "-show_format", "-show_streams", str(path))
     try:
         finished = await run([tools.ffprobe, *arguments], timeout_seconds=_TIMEOUT_SECONDS)

@@ -91,7 +91,7 @@ def gone_back(
     if timeline.complete and published >= timeline.settled:
         event = Restarted(checkpoint=checkpoint, answer_id=answer_id)
     else:
-        event = WentBack(checkpoint=checkpoint, answer_id=answer_id, cut=published)
+        event = WentBack(checkpoint=checkpoint, answer_id=answer_id, cut=timeline.cut_from(published))
     return msgspec.structs.replace(record, events=(*record.events, event))
 
 

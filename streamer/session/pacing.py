@@ -362,14 +362,14 @@ def due(
         choice=answer.choice if answer is not None else placed.decision.default,
         by="viewer" if answer is not None else "default",
         at=at,
-        cut=published if published > timeline.listable else None,
+        cut=timeline.cut_from(published) if published > timeline.listable else None,
     )
 
 
 def cut_at(timeline: Timeline, published: int) -> int:
     """Gives the segment from which an immediate answer leads elsewhere: after what was published and the opening."""
     placed = timeline.open
-    return max(published, placed.opens_in + 1) if placed is not None else published
+    return min(timeline.cut_from(max(published, placed.opens_in + 1 if placed else 0)), timeline.settled)
 
 
 def may_be_cut(timeline: Timeline, segment: int) -> bool:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 import msgspec
 
-from streamer.media.index import ClipIndex, Package, segment_ticks
+from streamer.media.index import AUDIO_FRAME_SAMPLES, ClipIndex, Package, audio_frames_at, segment_ticks
 from streamer.session.events import Committed, Restarted, Step, WentBack
 from streamer.story.model import Choice, Decision, Scene, Story, Value, instant_within
 from streamer.story.rules import Memory, begin, enter, offered, opening, successor, take
@@ -236,6 +236,23 @@ class Timeline:
         stretch = self.stretch_at(segment)
         return Ticks(stretch.start + stretch.ends[segment - stretch.first])
 
+    def cut_from(self, published: int) -> int:
+        """Gives the first segment from which the path may lead elsewhere when so many are published.
+
+        One later where the sound that was published last is a frame longer or shorter than the picture there asks
+        for: what was published stays as it is, so that the difference has to be made up by one segment more.
+        """
+        if not published:
+            return 0
+        stretch = self.stretch_at(published - 1)
+        index = published - stretch.first
+        if index == len(stretch.ends):
+            return published
+        sound = stretch.clip.renditions[self.stage.package.audio.id].segments[:index]
+        listed = sum(segment.duration for segment in sound) // AUDIO_FRAME_SAMPLES
+        needed = audio_frames_at(Ticks(stretch.start + stretch.ends[index - 1])) - audio_frames_at(stretch.start)
+        return published + (listed != needed)
+
     def hold_segments(self, length: Ticks) -> int:
         """Gives how many segments of the open decision's loop last at least `length`."""
         ends = self._hold(self.settled).ends
@@ -321,7 +338,7 @@ def _committed(timeline: Timeline, step: Committed) -> Timeline:
     told_in = timeline.listable if step.cut is None else step.cut
     outcome = Outcome(placed=placed, visit=last.number, choice=step.choice, by=step.by, told_in=told_in)
     path = _Path.of(timeline, step, timeline.settled if step.cut is None else step.cut)
-    path.parted = told_in
+    path.parted = told_in if step.cut is None else path.parted
     path.outcomes[told_in] = outcome
     return _grown(path, scene, memory)
 
@@ -357,7 +374,7 @@ class _Path:
         path.outcomes = {number: outcome for number, outcome in timeline.outcomes.items() if number < cut}
         path.passed = [passed for passed in timeline.passed if passed.first < cut]
         path.steps = (*timeline.steps, step)
-        path.parted = cut
+        path.parted = max(cut - 1, 0)  # the last segment before the cut may have another length of sound
         if cut < timeline.settled:
             path.linear_from = timeline.linear_from  # the lead goes on from what it was
         return path

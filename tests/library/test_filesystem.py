@@ -29,16 +29,22 @@ def segment(data: bytes) -> Segment:
     return Segment(duration=1, size=len(data), sha256=hashlib.sha256(data).hexdigest(), independent=True)
 
 
+def long_segment(data: bytes) -> Segment:
+    return Segment(duration=2 * 1024, size=len(data), sha256=hashlib.sha256(data).hexdigest(), independent=True)
+
+
 CLIP = ClipIndex(
     id="c" * 24,
     frames=50,
     duration=Ticks(2),
     renditions={
         "v0": RenditionIndex(timescale=90_000, segments=(segment(b"one"), segment(b"two"))),
-        "a0": RenditionIndex(timescale=48_000, segments=(segment(b"la"), segment(b"lala")), short=segment(b"lal")),
+        "a0": RenditionIndex(
+            timescale=48_000, segments=(segment(b"la"), segment(b"lala")), others=((), (long_segment(b"lal"),))
+        ),
     },
 )
-FILES = {"v0-0": b"one", "v0-1": b"two", "a0-0": b"la", "a0-1": b"lala", "a0-1-short": b"lal"}
+FILES = {"v0-0": b"one", "v0-1": b"two", "a0-0": b"la", "a0-1": b"lala", "a0-1-2": b"lal"}
 AUDIO = AudioRendition(id="a0", codecs="mp4a.40.2", timescale=48_000, init=content_id(INIT), name="Sound", channels=2)
 VIDEO = VideoRendition(
     id="v0",
@@ -81,8 +87,8 @@ async def store(library: Library, name: str = "clip") -> None:
 async def test_what_is_stored_is_read_back(library: Library) -> None:
     await store(library)
 
-    assert await library.read_segment(CLIP.id, "v0", 1, short=False) == b"two"
-    assert await library.read_segment(CLIP.id, "a0", 1, short=True) == b"lal"
+    assert await library.read_segment(CLIP.id, "v0", 1) == b"two"
+    assert await library.read_segment(CLIP.id, "a0", 1, 2) == b"lal"
     assert await library.read_init(content_id(INIT)) == INIT
     assert await library.read_clip(CLIP.id) == CLIP
     assert library.encoded(KEY) == (ENCODED, CLIP)
@@ -157,7 +163,7 @@ async def test_missing_and_damaged_media_are_named(library: Library) -> None:
     (library.root / "clips" / CLIP.id / "index.json").write_bytes(b"{")
 
     with pytest.raises(LibraryError, match=r"v0-7\.m4s is missing\. Package the story again"):
-        await library.read_segment(CLIP.id, "v0", 7, short=False)
+        await library.read_segment(CLIP.id, "v0", 7)
     with pytest.raises(LibraryError, match=r"index\.json is damaged"):
         await library.read_clip(CLIP.id)
     with pytest.raises(LibraryError, match=r"is missing"):
@@ -190,22 +196,22 @@ def test_no_story_id_leads_out_of_the_library(library: Library, name: str) -> No
 @pytest.mark.parametrize("name", ["", "..", "../" * 8, "c" * 23, "C" * 24, "c" * 24 + "\n", "/etc/passwd"])
 async def test_no_media_id_leads_out_of_the_library(library: Library, name: str) -> None:
     with pytest.raises(LibraryError, match="is no clip's id"):
-        await library.read_segment(name, "v0", 0, short=False)
+        await library.read_segment(name, "v0", 0)
     with pytest.raises(LibraryError, match="is no clip's id"):
         await library.read_clip(name)
     with pytest.raises(LibraryError, match="is no initialization section's id"):
         await library.read_init(name)
     with pytest.raises(LibraryError, match="is no rendition's id"):
-        await library.read_segment(CLIP.id, name or "../v0", 0, short=False)
+        await library.read_segment(CLIP.id, name or "../v0", 0)
 
 
 @pytest.mark.parametrize("number", [-1, 1_000_000])
 async def test_a_number_that_no_segment_has_is_refused(library: Library, number: int) -> None:
     with pytest.raises(LibraryError, match=f"there is no segment number {number}"):
-        await library.read_segment(CLIP.id, "v0", number, short=False)
+        await library.read_segment(CLIP.id, "v0", number)
 
 
-@pytest.mark.parametrize("lost", ["clips/{clip}/a0-1-short.m4s", "clips/{clip}/index.json", "init/{init}.mp4"])
+@pytest.mark.parametrize("lost", ["clips/{clip}/a0-1-2.m4s", "clips/{clip}/index.json", "init/{init}.mp4"])
 async def test_what_is_not_all_there_counts_as_not_encoded(library: Library, lost: str) -> None:
     await store(library)
     (library.root / lost.format(clip=CLIP.id, init=content_id(INIT))).unlink()

@@ -15,7 +15,7 @@ names = st.builds(
     rendition=st.text("abv0123", min_size=1, max_size=8),
     number=st.integers(0, 999_999),
     offset=st.integers(0, 2**62).map(Ticks),
-    short=st.booleans(),
+    frames=st.integers(0, 9999),
 )
 
 

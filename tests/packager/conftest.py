@@ -102,6 +102,12 @@ def footage(tmp_path_factory: pytest.TempPathFactory, make: Callable[..., Path])
         *("-c:v", "mpeg4", "-c:a", "aac", "-ac", "1"),
         target=folder / "square.mp4",
     )
+    loop = "aevalsrc=0.25*sin(2*PI*250*t)|0.25*sin(2*PI*250*t):s=48000:d=5.12"  # 1,280 periods, 240 AAC frames
+    make(
+        *("-f", "lavfi", "-i", "testsrc2=s=320x180:r=25:d=5.12", "-f", "lavfi", "-i", loop),
+        *("-c:v", "libx264", "-preset", "ultrafast", "-c:a", "pcm_s16le"),
+        target=folder / "loop.mkv",
+    )
     make(*("-f", "lavfi", "-i", "color=c=red:s=64x64:r=24000/1001:d=3.3"), target=folder / "silent.mp4")
     make(*("-f", "lavfi", "-i", "sine=300:d=3"), target=folder / "picture-less.wav")
     return folder

@@ -68,7 +68,9 @@ def test_no_sound_at_all_is_silence() -> None:
 
 
 def part(folder: Path, *, start: int = 0, picture: tuple[int, ...] = (0, 50), sound: tuple[int, ...] = (0, 94)) -> Part:
-    return Part(scene="yard", start=start, cuts=Cuts(picture=picture, sound=sound, fits=False), folder=folder)
+    return Part(
+        where="scene 'yard'", start=start, cuts=Cuts(picture=picture, sound=sound, others=((93,),)), folder=folder
+    )
 
 
 @pytest.fixture
@@ -129,20 +131,22 @@ def test_a_segment_that_rounds_above_the_target_duration_is_refused() -> None:
         rendition = RenditionIndex(timescale=1000, segments=(segment(2000), segment(duration)))
         return ClipIndex(id="0" * 24, frames=1, duration=Ticks(1), renditions={"v0": rendition})
 
-    check_lengths("yard", clip(2499), 2)
+    check_lengths("scene 'yard'", clip(2499), 2)
     with pytest.raises(PackagingError, match="scene 'yard': v0: a segment of 2500/1000 s is longer than the Target"):
-        check_lengths("yard", clip(2500), 2)
+        check_lengths("scene 'yard'", clip(2500), 2)
 
 
 def test_a_clip_is_named_by_all_of_its_content() -> None:
-    def name(*segments: Segment, short: Segment | None = None) -> str:
-        return clip_of(50, PAL, {"a0": RenditionIndex(timescale=48_000, segments=segments, short=short)}).id
+    def name(*segments: Segment, other: Segment | None = None) -> str:
+        return clip_of(
+            50, PAL, {"a0": RenditionIndex(timescale=48_000, segments=segments, others=((other,),) if other else ())}
+        ).id
 
     names = {
         name(segment(9)),
         name(segment(9, "1")),
         name(segment(9), segment(9, "1")),
-        name(segment(9), short=segment(9, "2")),
+        name(segment(9), other=segment(9, "2")),
         name(segment(8)),
     }
 

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import hashlib
 import io
+import math
 import os
 import shutil
 import signal
@@ -13,6 +14,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import replace
+from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 
@@ -34,14 +36,24 @@ pytestmark = pytest.mark.e2e
 ROOT = Path(__file__).parents[2]
 RATE = 48_000
 CODING_NOISE = 0.02  # full scale 1; ffmpeg's encoder leaves 0.01 of a sine of 0.25 anywhere, a bad join 0.1 and more
+HELD = (
+    "a: {media: {src: tone}, decision: {id: d, prompt: Which?, default: b, hold: {src: loop, max: 20s},"
+    " closes_at: -1s, opens_at: -4s, lock: immediate, choices: [{id: b, label: B, to: b}]}}"
+    "\n  b: {media: {src: silent}, end: {id: b}}"
+)
 DIFFERENT = "a: {media: {src: square}, next: [{to: b}]}\n  b: {media: {src: silent}, end: {id: b}}"
+
+
+def other(clip: ClipIndex, rendition: str, wanted: bool) -> int:
+    """Gives the AAC frames of the last segment's other length; 0: it is not wanted."""
+    return clip.renditions[rendition].others[-1][0].duration // AUDIO_FRAME_SAMPLES if wanted else 0
 
 
 async def segments(bench: Bench, clip: ClipIndex, rendition: str, *, short: bool = False) -> list[bytes]:
     """Gives all segments of a clip's rendition; `short`: the last is the shorter one."""
     last = len(clip.renditions[rendition].segments) - 1
     return [
-        await bench.library.read_segment(clip.id, rendition, number, short=short and number == last)
+        await bench.library.read_segment(clip.id, rendition, number, other(clip, rendition, short and number == last))
         for number in range(last + 1)
     ]
 
@@ -126,7 +138,7 @@ async def test_the_sound_of_contiguous_clips_of_one_source_joins_as_if_it_had_ne
 
     played = await sound(bench, package, ("a", False), ("b", True))
 
-    assert package.scenes["a"].renditions["a0"].short is None  # 3.2 s are 150 AAC frames
+    assert package.scenes["a"].renditions["a0"].others[-1] == ()  # 3.2 s are 150 AAC frames
     join = int(3.2 * RATE)
     around = slice(join - 4800, join + 4800)
     assert np.abs(played[around] - sine(around.start, 9600)).max() < CODING_NOISE
@@ -152,13 +164,61 @@ async def test_the_last_sound_segment_exists_a_frame_shorter_where_the_length_do
 
     long, short = [(await segments(bench, clip, "a0", short=short))[-1] for short in (False, True)]
 
-    assert index.short is not None
+    (known,) = index.others[-1]
     assert duration_of(long) - duration_of(short) == AUDIO_FRAME_SAMPLES
-    assert (duration_of(short), len(short)) == (index.short.duration, index.short.size)
+    assert (duration_of(short), len(short)) == (known.duration, known.size)
     assert decode_time_of(long) == decode_time_of(short)
     played = await sound(bench, package, ("b", True), ("b", False))
     assert len(played) == (198 + 199) * AUDIO_FRAME_SAMPLES  # 4.24 s are 198.75 frames
     assert short in long or long.startswith(short[:8])
+
+
+async def test_every_sound_segment_exists_as_the_last_of_a_scene_that_is_cut(bench: Bench) -> None:
+    package = await bench.package()
+    clip = package.scenes["b"]
+    picture, index = clip.renditions["v0"], clip.renditions["a0"]
+    begins, end = 0, Fraction(0)
+    for number, others in enumerate(index.others):
+        end += Fraction(picture.segments[number].duration, picture.timescale)
+        exact = end * RATE / AUDIO_FRAME_SAMPLES
+        ordinary = index.segments[number].duration // AUDIO_FRAME_SAMPLES
+        lengths = {begins + length.duration // AUDIO_FRAME_SAMPLES for length in others} | {begins + ordinary}
+        assert {math.floor(exact), math.ceil(exact)} <= lengths
+        for length in others:
+            frames = length.duration // AUDIO_FRAME_SAMPLES
+            data = await bench.library.read_segment(clip.id, "a0", number, frames)
+            assert (duration_of(data), len(data)) == (length.duration, length.size)
+            assert decode_time_of(data) == begins * AUDIO_FRAME_SAMPLES
+        begins += ordinary
+
+
+async def test_a_loop_follows_itself_without_a_seam(bench: Bench) -> None:
+    bench.write(HELD)
+    package = await bench.package()
+    clip = package.holds["loop"]
+
+    data = [await bench.library.read_init(package.audio.init)]
+    offset = 0
+    for _ in range(3):
+        found = await segments(bench, clip, "a0")
+        data += [shift_decode_time(segment, offset) for segment in found]
+        offset = decode_time_of(data[-1]) + duration_of(data[-1])
+    command = [bench.tools.ffmpeg, "-v", "warning", "-i", "pipe:0", "-f", "s16le", "-ac", "2", "pipe:1"]
+    finished = await run(command, feed=[b"".join(data)])
+    played = np.frombuffer(finished.output, "<i2")[::2] / 32768
+
+    assert (finished.code, finished.complaints) == (0, "")
+    assert len(played) == 3 * 240 * AUDIO_FRAME_SAMPLES
+    inside = slice(1024, len(played))
+    wanted = 0.25 * np.sin(2 * np.pi * 250 * np.arange(inside.start, inside.stop) / RATE)
+    assert np.abs(played[inside] - wanted).max() < CODING_NOISE
+
+
+async def test_a_loop_without_footage_is_told(bench: Bench) -> None:
+    bench.write(HELD.replace("src: loop, max", "src: nothing, max"))
+
+    with pytest.raises(PackagingError, match="hold 'nothing': there is no footage"):
+        await bench.package()
 
 
 async def test_a_source_without_sound_is_silent_and_one_with_too_little_ends_in_silence(bench: Bench) -> None:

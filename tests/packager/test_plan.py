@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from fractions import Fraction
 from itertools import pairwise
 
@@ -41,7 +42,11 @@ def test_segments_cover_the_clip_and_none_is_too_long(rate: Rate, seconds: int, 
     assert all(Fraction(length * AUDIO_FRAME_SAMPLES, AUDIO_SAMPLE_RATE) < too_long for length in sound)
     clip = rate.seconds(frames) * AUDIO_SAMPLE_RATE / AUDIO_FRAME_SAMPLES
     assert 0 <= sum(sound) - clip < 1
-    assert found.fits == (sum(sound) == clip)
+    for number, others in enumerate(found.others):
+        exact = rate.seconds(found.picture[number + 1]) * AUDIO_SAMPLE_RATE / AUDIO_FRAME_SAMPLES - found.sound[number]
+        assert {math.floor(exact), math.ceil(exact)} <= {*others, sound[number]}
+        assert sound[number] not in others
+        assert all(length > 0 for length in others)
 
 
 @given(RATES, st.integers(1, 4), st.data())

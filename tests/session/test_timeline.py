@@ -113,7 +113,7 @@ def test_an_immediate_answer_drops_what_comes_after_its_cut() -> None:
     ]  # fmt: skip
     assert after.visits[1].start == seconds(8)
     assert after.outcomes[4].choice == "right"
-    assert after.parted == 4
+    assert after.parted == 3
 
 
 def test_going_back_restores_the_memory_and_keeps_what_was_listed_early() -> None:
