@@ -61,7 +61,7 @@ async function ask(address, options = {}) {
  * @param {string} address
  * @returns {string} the same address at this page's host
  */
-function here(address) {
+export function here(address) {
   const found = new URL(address, location.href);
   return new URL(found.pathname + found.search, location.origin).href;
 }
@@ -102,13 +102,14 @@ export function sendAnswer(session, answer) {
  * @param {Session} session
  * @param {number} position seconds
  * @param {boolean} paused
+ * @param {number} rate of play
  * @returns {Promise<void>}
  */
-export function sendPosition(session, position, paused) {
+export function sendPosition(session, position, paused, rate) {
   return ask(session.position_url, {
     method: "POST",
     headers: { "Content-Type": "application/json", Authorization: `Bearer ${session.token}` },
-    body: JSON.stringify({ position, paused }),
+    body: JSON.stringify({ position, paused, rate }),
   });
 }
 
@@ -119,7 +120,7 @@ export function newAnswerId() {
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-const KINDS = ["scene", "decision", "answered", "clock", "committed", "ended"];
+const KINDS = ["run", "scene", "decision", "answered", "clock", "committed", "back", "ended"];
 const RETRY_MS = 2000;
 
 /**

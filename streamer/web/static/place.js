@@ -3,7 +3,7 @@
 import { sendPosition } from "./api.js";
 
 const EVERY_MS = 5000;
-const MOMENTS = ["playing", "pause", "seeked", "waiting"];
+const MOMENTS = ["playing", "pause", "seeked", "waiting", "ratechange"];
 
 export class Place {
   /** @param {HTMLVideoElement} video */
@@ -31,7 +31,7 @@ export class Place {
 
   // A word that is lost is made good by the next one; of the end the server knows by itself.
   tell() {
-    const { currentTime, paused, ended } = this.video;
-    if (this.session && !ended) sendPosition(this.session, currentTime, paused).catch(() => {});
+    const { currentTime, paused, playbackRate, ended } = this.video;
+    if (this.session && !ended) sendPosition(this.session, currentTime, paused, playbackRate).catch(() => {});
   }
 }

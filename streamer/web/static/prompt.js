@@ -6,7 +6,7 @@ import { element, find } from "./dom.js";
  * @typedef {{
  *   visit: number, scene: string, decision: string, prompt: string,
  *   choices: {id: string, label: string}[], default: string, choice: string | null,
- *   closes_in_ms: number, window_ms: number, running: boolean
+ *   closes_in_ms: number, window_ms: number, hold_ms: number, holding: boolean, running: boolean
  * }} Decision
  */
 
@@ -39,6 +39,7 @@ export class Prompt {
     this.known = null;
     this.settled = false;
     this.running = true;
+    this.holding = false; // the lock is over, and a loop waits for the answer
     this.left = 0; // milliseconds, at the moment of `since`
     this.since = 0;
     this.ticking = 0;
@@ -79,7 +80,7 @@ export class Prompt {
       this.draw(decision);
       this.takeFocus();
     }
-    this.setClock(decision.running, decision.closes_in_ms);
+    this.setClock(decision.running, decision.closes_in_ms, decision.holding);
     this.confirm(decision.choice, { keepPending: again });
     if (!again) {
       const seconds = Math.ceil(decision.closes_in_ms / 1000);
@@ -94,13 +95,15 @@ export class Prompt {
    */
   answered(data) {
     if (!this.open || data.visit !== this.decision?.visit) return;
-    if (data.closes_in_ms !== undefined) this.setClock(this.running, data.closes_in_ms);
+    if (data.closes_in_ms !== undefined) this.setClock(this.running, data.closes_in_ms, this.holding);
     this.confirm(data.choice, { keepPending: true });
   }
 
-  /** @param {{running: boolean, closes_in_ms: number}} data */
+  /** @param {{running: boolean, holding: boolean, closes_in_ms: number}} data */
   clock(data) {
-    if (this.open) this.setClock(data.running, data.closes_in_ms);
+    if (!this.open) return;
+    if (data.holding && !this.holding) this.live.textContent = "The story waits for you.";
+    this.setClock(data.running, data.closes_in_ms, data.holding);
   }
 
   /** @param {{visit: number, choice: string, by: string}} data */
@@ -272,9 +275,10 @@ export class Prompt {
     this.removing = window.setTimeout(() => this.remove(), RESULT_MS);
   }
 
-  /** @param {boolean} running @param {number} left */
-  setClock(running, left) {
+  /** @param {boolean} running @param {number} left @param {boolean} holding */
+  setClock(running, left, holding) {
     this.running = running;
+    this.holding = holding;
     this.left = left;
     this.since = performance.now();
     clearInterval(this.ticking);
@@ -289,14 +293,21 @@ export class Prompt {
 
   tick() {
     const left = Math.max(this.remaining(), 0);
-    const window_ms = Math.max(this.decision?.window_ms ?? 1, 1);
+    const whole = this.holding ? this.decision?.hold_ms : this.decision?.window_ms;
+    const window_ms = Math.max(whole ?? 1, 1);
     this.place.toggleAttribute("data-stopped", !this.running);
-    this.place.toggleAttribute("data-hurry", this.running && left < 3000);
+    this.place.toggleAttribute("data-holding", this.holding);
+    this.place.toggleAttribute("data-hurry", this.running && left < 3000 && !this.waits());
     this.bar.style.transform = `scaleX(${Math.min(left / window_ms, 1).toFixed(4)})`;
     if (this.running && left === 0) this.say(""); // the server's word is on its way
-    const words = this.running ? `${Math.ceil(left / 1000)} s` : "paused";
+    const words = !this.running ? "paused" : this.holding ? "the story waits for you" : `${Math.ceil(left / 1000)} s`;
     if (this.seconds.textContent !== words) this.seconds.textContent = words;
-    if (this.running && this.remaining() < -2 * GRACE_MS) this.remove(); // nobody says what became of it
+    if (this.running && !this.waits() && this.remaining() < -2 * GRACE_MS) this.remove(); // nobody says what became of it
+  }
+
+  /** @returns {boolean} whether a loop follows the lock, so that there is no hurry */
+  waits() {
+    return !this.holding && (this.decision?.hold_ms ?? 0) > 0;
   }
 
   /** @param {string} words */

@@ -1,6 +1,6 @@
 // Wires the page that plays a story: session, stream, events, prompts, controls.
 
-import { ApiError, listStories, listen, openSession } from "./api.js";
+import { ApiError, here, listStories, listen, openSession } from "./api.js";
 import { Answers } from "./answers.js";
 import { Controls } from "./controls.js";
 import { find } from "./dom.js";
@@ -150,6 +150,16 @@ function heard(kind, data) {
       break;
     case "committed":
       prompt.committed(data);
+      break;
+    case "back":
+      prompt.remove();
+      break;
+    case "run":
+      prompt.remove();
+      player.load(here(data.playback_url));
+      branchline.hls = player.hls;
+      screens.showEnd(false);
+      play();
       break;
     case "ended":
       screens.nameEnding(data.ending ?? "");
