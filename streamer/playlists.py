@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from streamer.hls import media_playlist, multivariant_playlist
 from streamer.hls.attributes import packed
+from streamer.hls.delivery import Skip
 from streamer.hls.media_playlist import DateRange, MediaSegment
-from streamer.hls.multivariant_playlist import AudioTrack, MultivariantPlaylist, VariantStream
+from streamer.hls.multivariant_playlist import AudioTrack, MultivariantPlaylist, SessionData, VariantStream
+from streamer.hls.zipped import Zipped
 from streamer.media.index import (
     AUDIO_FRAME_SAMPLES,
+    AUDIO_FRAME_TICKS,
     Package,
     Rendition,
     Segment,
@@ -27,6 +31,9 @@ from streamer.units import TICKS_PER_SECOND, Ticks, decimal_seconds, round_half_
 # Program Date Time is a story clock, not the wall clock: one constant start, so that a playlist's bytes are the same
 # for every viewer at the same place of the same path.
 EPOCH = datetime(2020, 1, 1, tzinfo=UTC)
+STORY_DATA = "io.branchline.story"
+TITLE_DATA = "io.branchline.title"
+DELTA_LEVEL = 6  # of compression
 DECISION_CLASS = "io.branchline.decision"
 HOLD_CLASS = "io.branchline.hold"
 RESULT_CLASS = "io.branchline.result"
@@ -57,29 +64,87 @@ def rendition_of(package: Package, rendition_id: str) -> Rendition | None:
 # ── Media Playlists ──────────────────────────────────────────────────────────────────────────────────────────────
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Form:
+    """In which of its forms a Media Playlist is sent."""
+
+    skip: Skip = Skip.NO
+    zipped: bool = False  # Content-Encoding: gzip
+    start_ms: int | None = None  # EXT-X-START for who goes on elsewhere; None: the beginning
+
+
+PLAIN = Form()
+
+
 class Rendered:
-    """One rendition of one path, spelled segment by segment as the edge moves; what is spelled stays."""
+    """One rendition of one path, spelled and compressed segment by segment as the edge moves; what is spelled stays."""
 
     def __init__(self, timeline: Timeline, rendition: Rendition, addresses: Addresses) -> None:
         self._timeline = timeline
         self._rendition = rendition
         self._addresses = addresses
-        package = timeline.stage.package
-        head = media_playlist.write_head(package.target_duration, addresses.base + addresses.namer.init(rendition.init))
-        self._parts = [head]
+        self._map_uri = addresses.base + addresses.namer.init(rendition.init)
+        self._pieces = [self._head(PLAIN)]
+        self._ranges: list[tuple[int, bytes]] = []  # date ranges and the segments they are listed with
+        self._zipped = Zipped()
 
     def following(self, timeline: Timeline) -> Rendered:
         """Gives the same rendition of a path that goes on from this one; nothing is spelled twice."""
         child = Rendered(timeline, self._rendition, self._addresses)
-        child._parts = self._parts[: timeline.parted + 1]
+        child._pieces = self._pieces[: timeline.parted + 1]
+        child._ranges = [found for found in self._ranges if found[0] < timeline.parted]
+        child._zipped = self._zipped.following(timeline.parted + 1)
         return child
 
-    def text(self, edge: int) -> bytes:
+    def text(self, edge: int, form: Form = PLAIN) -> bytes:
         """Gives the playlist with the first `edge` segments, and ENDLIST with the last of a path that has ended."""
-        for number in range(len(self._parts) - 1, edge):
-            self._parts.append(media_playlist.write_segment(self._segment(number)))
-        ended = self._timeline.complete and edge == self._timeline.settled
-        return b"".join(self._parts[: edge + 1]) + (media_playlist.ENDLIST if ended else b"")
+        for number in range(len(self._pieces) - 1, edge):
+            segment = self._segment(number)
+            self._pieces.append(media_playlist.write_segment(segment))
+            if segment.date_ranges:
+                self._ranges.append((number, media_playlist.write_date_ranges(segment.date_ranges)))
+        ends = media_playlist.ENDLIST if self._timeline.complete and edge == self._timeline.settled else b""
+        skipped = 0 if form.skip is Skip.NO or ends else self._skippable(edge)
+        if skipped:
+            delta = self._delta(edge, skipped, form)
+            return gzip.compress(delta, DELTA_LEVEL, mtime=0) if form.zipped else delta
+        head = self._head(form) if form.start_ms is not None else self._pieces[0]
+        if not form.zipped:
+            return b"".join((head, *self._pieces[1 : edge + 1], ends))
+        return self._zipped.joined(self._pieces, edge + 1, head, ends)
+
+    def _head(self, form: Form) -> bytes:
+        start = media_playlist.START_OFFSET
+        if form.start_ms is not None:
+            start = f"{form.start_ms // 1000}.{form.start_ms % 1000:03d}"
+        version = {
+            Skip.NO: media_playlist.VERSION,
+            Skip.SEGMENTS: media_playlist.SKIP_VERSION,
+            Skip.SEGMENTS_AND_RANGES: media_playlist.SKIP_RANGES_VERSION,
+        }[form.skip]
+        target = self._timeline.stage.package.target_duration
+        return media_playlist.write_head(target, self._map_uri, start=start, version=version)
+
+    def _skippable(self, edge: int) -> int:
+        """Gives how many segments lie before the Skip Boundary, which is counted from the end of the list."""
+        boundary = media_playlist.skip_until(self._timeline.stage.package.target_duration) * TICKS_PER_SECOND
+        boundary += AUDIO_FRAME_TICKS  # sound may end so much earlier or later than the picture
+        end = self._timeline.end_of(edge - 1)
+        first = edge
+        while first and self._timeline.end_of(first - 1) > end - boundary:
+            first -= 1
+        return first
+
+    def _delta(self, edge: int, skipped: int, form: Form) -> bytes:
+        """Spells a Playlist Delta Update.
+
+        A date range is added with its segment and never again, so that those of skipped segments are the old ones,
+        whatever the time is: version 2 leaves them out, version 1 does not.
+        """
+        ranges = form.skip is Skip.SEGMENTS_AND_RANGES
+        kept = () if ranges else tuple(text for number, text in self._ranges if number < skipped)
+        skip = media_playlist.write_skip(skipped, ranges=ranges)
+        return b"".join((self._head(form), *kept, skip, *self._pieces[skipped + 1 : edge + 1]))
 
     def _segment(self, number: int) -> MediaSegment:
         stretch = self._timeline.stretch_at(number)
@@ -197,7 +262,11 @@ def multivariant(story: Story, package: Package, prefix: str) -> bytes:
         )
     audio = package.audio
     track = AudioTrack(uri=f"{prefix}{audio.id}.m3u8", name=audio.name, language=None, channels=audio.channels)
-    return multivariant_playlist.write(MultivariantPlaylist(audio=track, variants=tuple(variants)))
+    data = (
+        SessionData(id=STORY_DATA, value=story.id),
+        *(SessionData(id=TITLE_DATA, value=title, language=language) for language, title in story.title.items()),
+    )
+    return multivariant_playlist.write(MultivariantPlaylist(audio=track, variants=tuple(variants), data=data))
 
 
 def bit_rates(story: Story, package: Package, rendition: Rendition) -> tuple[int, int]:

@@ -15,7 +15,7 @@ from streamer.config import Settings
 from streamer.errors import Conflict, MalformedRequest, NotAllowed, NotFound, SessionGone, TooMany
 from streamer.identity import Identity, Ticket
 from streamer.media.names import Namer
-from streamer.playlists import Addresses, rendition_of
+from streamer.playlists import PLAIN, Addresses, Form, rendition_of
 from streamer.session.choosing import Answer, answered, gone_back
 from streamer.session.cues import Cue, Told, cues_since, next_cue_ms
 from streamer.session.events import Committed, Register, SessionRecord, Source
@@ -142,26 +142,48 @@ class Sessions:
         edition = await self._shelf.edition(ticket.story, ticket.revision)
         return edition.multivariant_at(prefix)
 
-    # ── playing ──────────────────────────────────────────────────────────────────────────────────────────────────
+    async def resumes_at(self, session_id: str, run: int) -> Ticks | None:
+        """Gives where a viewer goes on who opens the session again, maybe elsewhere; None: at its start.
 
-    async def head(self, session_id: str, rendition_id: str) -> int:
-        """Gives the length of the playlist as it is now, for HEAD: no sign of life, nothing stored or moved."""
+        Nothing is stored, and nothing moves.
+        """
         ticket = self._ticket(session_id)
-        edition = await self._shelf.edition(ticket.story, ticket.revision)
         live = self._live.get(session_id)
         if live is not None:
-            return len(
-                self._spelled.text(live.timeline, rendition_id, max(live.edge.published, self._policy.first_segments))
-            )
+            return self._resumed(live.register, self._play(live), run)
         stored = await self._store.load(session_id)
-        record = stored.record if stored is not None else _fresh(ticket)
-        live = self._derived(session_id, edition, record, stored)
-        return len(
-            self._spelled.text(live.timeline, rendition_id, max(live.edge.published, self._policy.first_segments))
-        )
+        if stored is None:
+            return None
+        edition = await self._shelf.edition(ticket.story, ticket.revision)
+        live = self._derived(session_id, edition, stored.record, stored)
+        return self._resumed(live.register, self._play(live), run)
+
+    def _resumed(self, register: Register, play: Ticks, run: int) -> Ticks | None:
+        return play if register.run == run and play > self._policy.lead else None
+
+    # ── playing ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def head(self, session_id: str, rendition_id: str, *, run: int | None = None, form: Form = PLAIN) -> int:
+        """Gives the length of the playlist as it is now, for HEAD: no sign of life, nothing stored or moved."""
+        ticket = self._ticket(session_id)
+        live = self._live.get(session_id)
+        if live is None:
+            edition = await self._shelf.edition(ticket.story, ticket.revision)
+            stored = await self._store.load(session_id)
+            live = self._derived(session_id, edition, stored.record if stored is not None else _fresh(ticket), stored)
+        if run is not None and run != live.timeline.run:
+            return len(self._former(live, rendition_id, run, form))
+        published = max(live.edge.published, self._policy.first_segments)
+        return len(self._spelled.text(live.timeline, rendition_id, published, form))
 
     async def media_playlist(
-        self, session_id: str, rendition_id: str, segments: int | None, *, run: int | None = None
+        self,
+        session_id: str,
+        rendition_id: str,
+        segments: int | None,
+        *,
+        run: int | None = None,
+        form: Form = PLAIN,
     ) -> bytes:
         """Gives a Media Playlist; with `segments`, holds the answer until so many are listed, or for a while.
 
@@ -174,7 +196,7 @@ class Sessions:
         if rendition_of(live.edition.package, rendition_id) is None:
             raise NotFound(f"there is no rendition {rendition_id!r}", rendition=rendition_id)
         if run is not None and run != live.timeline.run:
-            return self._former(live, rendition_id, run)
+            return self._former(live, rendition_id, run, form)
         picture = rendition_id != live.edition.package.audio.id
         idle_ms = self._clock.now_ms() - live.answered_ms if picture and live.answered_ms else None
         self._sign(live, starts=not self._policy.requests_seen, idle_ms=idle_ms)
@@ -185,7 +207,7 @@ class Sessions:
             await self._hold(live, segments)
         if picture:
             live.answered_ms = self._clock.now_ms()
-        return self._spelled.text(live.timeline, rendition_id, live.edge.published)
+        return self._spelled.text(live.timeline, rendition_id, live.edge.published, form)
 
     async def segment_requested(self, session_id: str, offset: Ticks, number: int) -> None:
         """Notes that a player fetches a segment below the session's path: the best sign of where it is."""
@@ -416,12 +438,12 @@ class Sessions:
             policy=self._policy,
         )
 
-    def _former(self, live: Live, rendition_id: str, run: int) -> bytes:
+    def _former(self, live: Live, rendition_id: str, run: int, form: Form) -> bytes:
         """Gives the whole playlist of a run that has ended."""
         timeline = self._paths.of(live.edition.stage, live.record.profile, live.record.steps_of_runs(run))
         if timeline.run != run:
             raise NotFound(f"there is no run {run} of the session", run=run)
-        return self._spelled.text(timeline, rendition_id, timeline.settled)
+        return self._spelled.text(timeline, rendition_id, timeline.settled, form)
 
     def _all_listed(self, live: Live) -> bool:
         return live.timeline.complete and live.edge.published == live.timeline.settled

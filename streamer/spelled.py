@@ -6,11 +6,12 @@ from collections import OrderedDict
 from collections.abc import Mapping
 
 from streamer.errors import NotFound
-from streamer.playlists import Addresses, Rendered, rendition_of, renditions_of
+from streamer.playlists import PLAIN, Addresses, Form, Rendered, rendition_of, renditions_of
 from streamer.session.events import Step
 from streamer.session.timeline import Stage, Timeline, follow, start_timeline
 from streamer.story.model import Value
 
+MAX_ANSWERS_BYTES = 64 * 1024 * 1024  # of lists as they were last sent, for viewers at the same place
 MAX_PATHS = 2048  # of one rendition each; a path of an hour takes some 300 KB
 
 # What a playlist's bytes follow from, besides the edge: the path's key and the rendition.
@@ -53,22 +54,34 @@ class Spelled:
     def __init__(self, addresses: Addresses) -> None:
         self.addresses = addresses
         self._rendered: OrderedDict[Key, Rendered] = OrderedDict()
+        self._answers: OrderedDict[tuple[Key, int, Form], bytes] = OrderedDict()
+        self._answers_bytes = 0
 
-    def text(self, timeline: Timeline, rendition_id: str, edge: int) -> bytes:
+    def text(self, timeline: Timeline, rendition_id: str, edge: int, form: Form = PLAIN) -> bytes:
         """Gives the Media Playlist of a path with its first `edge` segments.
 
         Raises:
             NotFound: there is no such rendition.
         """
         key = _key(timeline, rendition_id)
+        known = self._answers.get((key, edge, form))
+        if known is not None:
+            self._answers.move_to_end((key, edge, form))
+            return known
         rendered = self._rendered.get(key)
-        if rendered is not None:
-            self._rendered.move_to_end(key)
-            return rendered.text(edge)
-        rendition = rendition_of(timeline.stage.package, rendition_id)
-        if rendition is None:
-            raise NotFound(f"there is no rendition {rendition_id!r}", rendition=rendition_id)
-        return self._kept(key, Rendered(timeline, rendition, self.addresses)).text(edge)
+        if rendered is None:
+            rendition = rendition_of(timeline.stage.package, rendition_id)
+            if rendition is None:
+                raise NotFound(f"there is no rendition {rendition_id!r}", rendition=rendition_id)
+            rendered = self._kept(key, Rendered(timeline, rendition, self.addresses))
+        self._rendered.move_to_end(key)
+        answer = rendered.text(edge, form)
+        self._answers[key, edge, form] = answer
+        self._answers_bytes += len(answer)
+        while self._answers_bytes > MAX_ANSWERS_BYTES:
+            _, dropped = self._answers.popitem(last=False)
+            self._answers_bytes -= len(dropped)
+        return answer
 
     def carry(self, before: Timeline, after: Timeline) -> None:
         """Takes what is spelled of a path over to the path that goes on from it."""

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import json
 import re
+from dataclasses import replace
 
+import pytest
+
+from streamer.hls.delivery import Skip
 from streamer.media.index import AUDIO_FRAME_TICKS, audio_frames_at
-from streamer.playlists import Rendered, bit_rates, multivariant, rendition_of, segment_at
+from streamer.playlists import Form, Rendered, bit_rates, multivariant, rendition_of, segment_at
 from streamer.session.events import Committed
 from streamer.session.timeline import Timeline, fold, follow, start_timeline
 from streamer.units import Ticks
@@ -140,3 +145,97 @@ def test_a_path_where_every_answer_leads_on_alike_is_listed_before_the_lock() ->
     assert start_timeline(stage, {}).listable == start_timeline(stage, {}).settled == 6
     assert start_timeline(same, {}).complete
     assert seconds(12) == start_timeline(stage, {}).last.end
+
+
+# ── forms of a list ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+LONG = "\n".join(f"s{n} 11 -> s{n + 1} | s0" for n in range(9)) + "\ns9 8 ."
+
+
+def long_path(choices: int) -> Timeline:
+    return fold(staged(LONG), {}, tuple(commit(n + 1, f"after-s{n}", f"s{n + 1}") for n in range(choices)))
+
+
+def merged(known: str, delta: str) -> str:
+    """Gives the playlist that a player has after a Playlist Delta Update (RFC 8216bis, section 6.2.5.1)."""
+    found = re.search(r"#EXT-X-SKIP:SKIPPED-SEGMENTS=(\d+)(,RECENTLY-REMOVED-DATERANGES=\"\")?\n", delta)
+    if found is None:
+        return delta
+    head, rest = delta[: found.start()], delta[found.end() :]
+    blocks = re.split(r"(?<=\.m4s\n)", known)
+    first, segments = blocks[0], blocks[1:]
+    start = first.index("#EXT-X-PROGRAM-DATE-TIME")
+    segments = [first[start:], *segments][: int(found[1])]
+    ranges = re.findall(r"#EXT-X-DATERANGE.*\n", "".join(segments))
+    told = re.findall(r"#EXT-X-DATERANGE.*\n", head)
+    assert told == ([] if found[2] else ranges)
+    plain = re.sub(r"#EXT-X-DATERANGE.*\n", "", head)
+    return re.sub(r"(?<=VERSION:)\d+", "6", plain) + "".join(segments) + rest
+
+
+@pytest.mark.parametrize("skip", [Skip.SEGMENTS, Skip.SEGMENTS_AND_RANGES])
+@pytest.mark.parametrize("rendition_id", ["v0", "a0"])
+def test_a_delta_and_what_a_player_has_are_the_whole_list(skip: Skip, rendition_id: str) -> None:
+    timeline = long_path(6)
+    rendition = rendition_of(timeline.stage.package, rendition_id)
+    assert rendition is not None
+    rendered = Rendered(timeline, rendition, ADDRESSES)
+    smaller = 0
+    for edge in range(3, timeline.settled + 1):
+        whole, delta = rendered.text(edge).decode(), rendered.text(edge, Form(skip=skip)).decode()
+        smaller += len(delta) < len(whole)
+        for known in range(max(edge - 6, 3), edge + 1):
+            assert merged(rendered.text(known).decode(), delta) == whole
+        read = re.search(r"SKIPPED-SEGMENTS=(\d+)", delta)
+        skipped = int(read[1]) if read else 0
+        left = sum(read_media(whole).durations[skipped:])
+        assert left >= 12 or not skipped
+    assert smaller > timeline.settled - 20
+
+
+def test_a_delta_is_as_long_after_an_hour_as_after_a_minute() -> None:
+    rendition = rendition_of(long_path(9).stage.package, "v0")
+    assert rendition is not None
+    form = Form(skip=Skip.SEGMENTS_AND_RANGES)
+    lengths = {
+        len(Rendered(long_path(choices), rendition, ADDRESSES).text(long_path(choices).last.first + 2, form))
+        for choices in (3, 5, 7)
+    }
+
+    assert max(lengths) - min(lengths) < 40  # the digits of numbers and offsets
+
+
+def test_with_the_end_a_list_is_sent_whole() -> None:
+    timeline = long_path(9)
+    rendition = rendition_of(timeline.stage.package, "v0")
+    assert rendition is not None
+    rendered = Rendered(timeline, rendition, ADDRESSES)
+
+    whole = rendered.text(timeline.settled)
+
+    assert whole.endswith(b"#EXT-X-ENDLIST\n")
+    assert rendered.text(timeline.settled, Form(skip=Skip.SEGMENTS)) == whole
+
+
+@pytest.mark.parametrize("form", [Form(), Form(skip=Skip.SEGMENTS), Form(start_ms=45_070)])
+def test_the_compressed_form_is_that_of_the_plain_one(form: Form) -> None:
+    early = long_path(3)
+    rendition = rendition_of(early.stage.package, "a0")
+    assert rendition is not None
+    rendered = Rendered(early, rendition, ADDRESSES)
+    late = rendered.following(long_path(4))
+    for known, edges in ((rendered, (3, 9, early.settled)), (late, (early.settled, long_path(4).settled))):
+        for edge in edges:
+            assert gzip.decompress(known.text(edge, replace(form, zipped=True))) == known.text(edge, form)
+
+
+def test_who_goes_on_elsewhere_is_told_where_and_nothing_else_differs() -> None:
+    timeline = long_path(2)
+    rendition = rendition_of(timeline.stage.package, "v0")
+    assert rendition is not None
+    rendered = Rendered(timeline, rendition, ADDRESSES)
+
+    plain, elsewhere = rendered.text(9).decode(), rendered.text(9, Form(start_ms=17_040)).decode()
+
+    assert elsewhere == plain.replace("TIME-OFFSET=0.01", "TIME-OFFSET=17.040")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import Enum
 
 MAX_DIGITS = 9
 
@@ -16,15 +17,24 @@ class DirectiveError(ValueError):
         self.name = name
 
 
+class Skip(Enum):
+    """What a Playlist Delta Update leaves out (RFC 8216bis, section 6.2.5.1)."""
+
+    NO = ""
+    SEGMENTS = "YES"
+    SEGMENTS_AND_RANGES = "v2"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Directives:
     """What was asked; None: nothing."""
 
     segments: int | None = None  # hold the answer until so many segments are listed: _HLS_msn + 1
+    skip: Skip = Skip.NO  # _HLS_skip: what the player has already may be left out
 
 
 def read_directives(query: Mapping[str, str]) -> Directives:
-    """Reads `_HLS_msn` and `_HLS_part`; other names are ignored.
+    """Reads `_HLS_msn`, `_HLS_part` and `_HLS_skip`; other names, and skips unheard of, are ignored.
 
     Raises:
         DirectiveError: a value is no whole number, or a part is asked for without its segment.
@@ -32,7 +42,9 @@ def read_directives(query: Mapping[str, str]) -> Directives:
     msn, part = (_number(query, name) for name in ("_HLS_msn", "_HLS_part"))
     if part is not None and msn is None:
         raise DirectiveError("_HLS_part", "_HLS_part needs _HLS_msn beside it")
-    return Directives(segments=None if msn is None else msn + 1)
+    skip = query.get("_HLS_skip", "")
+    found = next((known for known in Skip if known.value == skip), Skip.NO)
+    return Directives(segments=None if msn is None else msn + 1, skip=found)
 
 
 def _number(query: Mapping[str, str], name: str) -> int | None:

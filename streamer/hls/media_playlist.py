@@ -10,8 +10,11 @@ from streamer.hls.attributes import attribute_list, quoted
 from streamer.units import Ticks, decimal_seconds
 
 MEDIA_TYPE = "application/vnd.apple.mpegurl"
-# EXT-X-MAP outside I-frame playlists needs 6 (RFC 8216, section 7); nothing here needs more.
+# EXT-X-MAP outside I-frame playlists needs 6 (RFC 8216, section 7); a whole list needs no more.
 VERSION = 6
+SKIP_VERSION = 9  # EXT-X-SKIP (RFC 8216bis, section 8), in answers to those who ask for it
+SKIP_RANGES_VERSION = 10  # its RECENTLY-REMOVED-DATERANGES
+SKIP_TARGET_DURATIONS = 6  # CAN-SKIP-UNTIL: the least that is allowed (section 4.4.3.8)
 # Shaka takes 0 for "not given" and starts at the edge; 0.01 is honoured by every player that reads the tag.
 START_OFFSET = "0.01"
 
@@ -58,15 +61,27 @@ def write(playlist: MediaPlaylist) -> bytes:
 ENDLIST = b"#EXT-X-ENDLIST\n"
 
 
-def write_head(target_duration: int, map_uri: str) -> bytes:
+def skip_until(target_duration: int) -> int:
+    """Gives CAN-SKIP-UNTIL, in seconds."""
+    return SKIP_TARGET_DURATIONS * target_duration
+
+
+def write_skip(segments: int, *, ranges: bool) -> bytes:
+    """Spells EXT-X-SKIP in place of so many segments; `ranges`: of their date ranges too, none of which was removed."""
+    removed = ',RECENTLY-REMOVED-DATERANGES=""' if ranges else ""
+    return f"#EXT-X-SKIP:SKIPPED-SEGMENTS={segments}{removed}\n".encode()
+
+
+def write_head(target_duration: int, map_uri: str, *, start: str = START_OFFSET, version: int = VERSION) -> bytes:
     """Spells what stands before the segments."""
+    control = f"CAN-BLOCK-RELOAD=YES,CAN-SKIP-UNTIL={skip_until(target_duration)}.0,CAN-SKIP-DATERANGES=YES"
     lines = (
         "#EXTM3U",
-        f"#EXT-X-VERSION:{VERSION}",
+        f"#EXT-X-VERSION:{version}",
         f"#EXT-X-TARGETDURATION:{target_duration}",
         "#EXT-X-PLAYLIST-TYPE:EVENT",
-        "#EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES",
-        f"#EXT-X-START:TIME-OFFSET={START_OFFSET}",
+        f"#EXT-X-SERVER-CONTROL:{control}",
+        f"#EXT-X-START:TIME-OFFSET={start}",
         "#EXT-X-MEDIA-SEQUENCE:0",
         "#EXT-X-DISCONTINUITY-SEQUENCE:0",
         f"#EXT-X-MAP:URI={quoted(map_uri)}",
@@ -79,10 +94,22 @@ def write_segment(segment: MediaSegment) -> bytes:
     return ("\n".join(_segment_lines(segment)) + "\n").encode()
 
 
+def write_date_ranges(date_ranges: Iterable[DateRange]) -> bytes:
+    """Spells date ranges alone."""
+    return b"".join(f"{line}\n".encode() for line in _date_range_lines(date_ranges))
+
+
 def _segment_lines(segment: MediaSegment) -> Iterable[str]:
     if segment.starts is not None:
         yield f"#EXT-X-PROGRAM-DATE-TIME:{_date(segment.starts)}"
-    for found in segment.date_ranges:
+    yield from _date_range_lines(segment.date_ranges)
+    # Five decimals: sums over hours stay within a millisecond (RFC 8216bis, section 4.4.4.1).
+    yield f"#EXTINF:{decimal_seconds(segment.duration, 5)},"
+    yield segment.uri
+
+
+def _date_range_lines(date_ranges: Iterable[DateRange]) -> Iterable[str]:
+    for found in date_ranges:
         pairs = (
             ("ID", quoted(found.id)),
             ("CLASS", quoted(found.kind)),
@@ -91,9 +118,6 @@ def _segment_lines(segment: MediaSegment) -> Iterable[str]:
             (found.name, found.value),
         )
         yield f"#EXT-X-DATERANGE:{attribute_list(pairs)}"
-    # Five decimals: sums over hours stay within a millisecond (RFC 8216bis, section 4.4.4.1).
-    yield f"#EXTINF:{decimal_seconds(segment.duration, 5)},"
-    yield segment.uri
 
 
 def _date(moment: datetime) -> str:

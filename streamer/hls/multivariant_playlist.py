@@ -35,16 +35,30 @@ class AudioTrack:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SessionData:
+    """EXT-X-SESSION-DATA: a fact that everybody may know."""
+
+    id: str  # DATA-ID
+    value: str  # VALUE
+    language: str | None = None  # BCP 47; None: of no language
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MultivariantPlaylist:
     """All renditions of one presentation."""
 
     audio: AudioTrack
     variants: tuple[VariantStream, ...]
+    data: tuple[SessionData, ...] = ()
 
 
 def write(playlist: MultivariantPlaylist) -> bytes:
     """Spells the playlist."""
     lines = ["#EXTM3U", f"#EXT-X-VERSION:{VERSION}", "#EXT-X-INDEPENDENT-SEGMENTS"]
+    for fact in playlist.data:
+        in_language = (("LANGUAGE", quoted(fact.language)),) if fact.language else ()
+        facts = (("DATA-ID", quoted(fact.id)), ("VALUE", quoted(fact.value)), *in_language)
+        lines.append(f"#EXT-X-SESSION-DATA:{attribute_list(facts)}")
     audio = playlist.audio
     language = (("LANGUAGE", quoted(audio.language)),) if audio.language else ()
     pairs = (

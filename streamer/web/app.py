@@ -72,6 +72,8 @@ def _add_routes(app: web.Application) -> None:
     router.add_static("/static", pages.STATIC)
     router.add_get("/play/{story:[a-z0-9-]{1,64}}.m3u8", playlists.play)
     router.add_get("/s/{session}/{run:[1-9][0-9]{0,3}}/index.m3u8", playlists.multivariant)
+    again = "/s/{session}/{run:[1-9][0-9]{0,3}}.{start:[0-9]{1,9}}/{rendition:[a-z0-9]{1,8}}.m3u8"
+    router.add_get(again, playlists.media)
     router.add_get("/s/{session}/m/{name}", media.below_session)
     router.add_get("/s/{session}/{run:[1-9][0-9]{0,3}}/{rendition:[a-z0-9]{1,8}}.m3u8", playlists.media)
     router.add_get("/m/{name}", media.shared)

@@ -8,7 +8,7 @@ import pytest
 
 from streamer.hls import media_playlist
 from streamer.hls.attributes import packed, quoted
-from streamer.hls.delivery import DirectiveError, Directives, read_directives
+from streamer.hls.delivery import DirectiveError, Directives, Skip, read_directives
 from streamer.hls.media_playlist import MediaPlaylist, MediaSegment
 from streamer.hls.multivariant_playlist import AudioTrack, MultivariantPlaylist, VariantStream, write
 from streamer.units import Ticks
@@ -69,8 +69,10 @@ def test_sound_may_say_its_language() -> None:
 def test_directives_are_read_and_others_ignored() -> None:
     assert read_directives({}) == Directives()
     assert read_directives({"_HLS_msn": "7", "_HLS_part": "2", "_HLS_skip": "YES", "CMCD": "x"}) == Directives(
-        segments=8
+        segments=8, skip=Skip.SEGMENTS
     )
+    assert read_directives({"_HLS_skip": "v2"}) == Directives(skip=Skip.SEGMENTS_AND_RANGES)
+    assert read_directives({"_HLS_skip": "v3"}) == Directives()
 
 
 @pytest.mark.parametrize("query", [{"_HLS_msn": ""}, {"_HLS_msn": "\u0661"}, {"_HLS_msn": "-1"}, {"_HLS_part": "1"}])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -285,3 +286,45 @@ async def test_a_held_request_is_answered_with_the_list_as_it_is(client: Client,
         async with quick.get(f"/s/{body['id']}/1/v0.m3u8?_HLS_msn=3") as response:
             assert response.status == 200
             assert len(read_media(await response.text()).uris) == 3
+
+
+async def test_who_opens_a_session_again_goes_on_where_the_viewer_is(client: Client) -> None:
+    body = await opened(client)
+    session, headers = body["id"], {"Authorization": f"Bearer {body['token']}"}
+    async with client.get(f"/s/{session}/1/v0.m3u8") as response:
+        names = [line for line in (await response.text()).splitlines() if line.endswith(".m4s")]
+    for name in names:
+        async with client.get(f"/s/{session}/1/{name}"):
+            pass
+    async with client.get(f"/s/{session}/1/index.m3u8") as response:
+        fresh = await response.text()
+    word = {"position": 6.0, "paused": True, "rate": 1}
+    async with client.post(f"/api/v1/sessions/{session}/position", json=word, headers=headers) as response:
+        assert response.status == 204
+    await asyncio.sleep(1.1)  # one step of the list
+    async with client.get(f"/s/{session}/1/v0.m3u8"):
+        pass
+    word = {"position": 7.5, "paused": True}
+    async with client.post(f"/api/v1/sessions/{session}/position", json=word, headers=headers) as response:
+        assert response.status == 204
+    async with client.get(f"/s/{session}/1/index.m3u8") as response:
+        again = await response.text()
+    async with client.get(f"/s/{session}/1.7500/v0.m3u8") as response:
+        text = await response.text()
+
+    assert "../1." not in fresh
+    assert "../1.7500/v0.m3u8" in again
+    assert "TIME-OFFSET=7.500" in text
+
+
+async def test_lists_are_sent_compressed_to_who_takes_that(client: Client) -> None:
+    body = await opened(client)
+    address = f"/s/{body['id']}/1/v0.m3u8"
+    async with client.get(address, headers={"Accept-Encoding": "gzip, br"}) as response:
+        zipped = await response.text()
+        assert response.headers["Content-Encoding"] == "gzip"
+        assert response.headers["Vary"] == "Accept-Encoding"
+    async with client.get(address, headers={"Accept-Encoding": "gzip;q=0"}) as response:
+        assert "Content-Encoding" not in response.headers
+        assert response.headers["Vary"] == "Accept-Encoding"
+        assert await response.text() == zipped
