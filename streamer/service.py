@@ -13,6 +13,7 @@ import structlog
 from streamer.clock import Clock
 from streamer.config import Settings
 from streamer.errors import Conflict, MalformedRequest, NotAllowed, NotFound, SessionGone, TooMany
+from streamer.hls.cmcd import Cmcd
 from streamer.identity import Identity, Ticket
 from streamer.media.names import Namer
 from streamer.playlists import PLAIN, Addresses, Form, rendition_of
@@ -42,7 +43,7 @@ from streamer.shelf import Edition, Shelf
 from streamer.spelled import Paths, Spelled
 from streamer.store.base import Store, Stored
 from streamer.story.profile import checked_profile
-from streamer.units import TICKS_PER_SECOND, Ticks, decimal_seconds
+from streamer.units import TICKS_PER_SECOND, Ticks, decimal_seconds, ticks_of_milliseconds
 
 log = structlog.get_logger("branchline.sessions")
 
@@ -209,15 +210,19 @@ class Sessions:
             live.answered_ms = self._clock.now_ms()
         return self._spelled.text(live.timeline, rendition_id, live.edge.published, form)
 
-    async def segment_requested(self, session_id: str, offset: Ticks, number: int) -> None:
-        """Notes that a player fetches a segment below the session's path: the best sign of where it is."""
+    async def segment_requested(self, session_id: str, offset: Ticks, number: int, said: Cmcd | None = None) -> None:
+        """Notes that a player fetches a segment below the session's path, and what it says of itself with that."""
         live = await self._entered(session_id)
         stretch = live.timeline.stretch_from(offset)
         if stretch is None or number >= len(stretch.ends):
             return  # of another session's path: it says nothing of this one
         requested = min(stretch.first + number + 1, max(live.edge.published, self._policy.first_segments))
         self._sign(live, requested=requested, starts=True)
-        await self._settle(live)
+        begins = Ticks(stretch.start + (stretch.ends[number - 1] if number else 0))
+        if said is not None and (word := _word_of(said, begins)) is not None:
+            await self._told(live, word)
+        else:
+            await self._settle(live)
 
     # ── choosing ─────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -266,13 +271,15 @@ class Sessions:
         live = await self._controlled(session_id, token)
         await self._told(live, Word(source=Source.BEACON, position=position, paused=paused, rate=rate))
 
-    async def hear(self, session_id: str, word: Word) -> None:
-        """Notes what a player says of itself in passing (CMCD).
+    async def hear(self, session_id: str, said: Cmcd) -> None:
+        """Notes what a player says of itself in passing.
 
         Raises:
             NotFound, SessionGone: there is no such session, or no more.
         """
-        await self._told(await self._entered(session_id), word)
+        live = await self._entered(session_id)
+        if (word := _word_of(said, None)) is not None:
+            await self._told(live, word)
 
     async def state(self, session_id: str) -> dict[str, object]:
         """Gives where a session is: what plays, what is open, what was committed. Moves nothing."""
@@ -612,6 +619,23 @@ class Sessions:
             "committed": commit is not None,
             "closes_in_ms": closes_in * 1000 // TICKS_PER_SECOND,
         }
+
+
+def _word_of(said: Cmcd, asked_from: Ticks | None) -> Word | None:
+    """Gives what a player's words mean for where it is.
+
+    Version 1 knows no playhead; what lies in its buffer ends where the segment begins that it asks for.
+    """
+    paused = {"a": True, "p": False}.get(said.state or "")
+    if paused is None and said.rate is not None:
+        paused = said.rate == 0
+    rate = said.rate or None
+    if said.position_ms is not None:
+        return Word(source=Source.PLAYER, position=ticks_of_milliseconds(said.position_ms), paused=paused, rate=rate)
+    if said.buffer_ms is not None and asked_from is not None:
+        position = Ticks(asked_from - ticks_of_milliseconds(said.buffer_ms))
+        return Word(source=Source.BUFFER, position=position, paused=paused, rate=rate)
+    return None if paused is None else Word(source=Source.BUFFER, paused=paused, rate=rate)
 
 
 def _fresh(ticket: Ticket) -> SessionRecord:

@@ -9,10 +9,10 @@ import pytest
 
 from streamer.config import Settings
 from streamer.errors import Conflict, MalformedRequest, NotAllowed, NotFound, SessionGone, TooLate, TooMany
+from streamer.hls.cmcd import Cmcd
 from streamer.session.choosing import MAX_ANSWERS, Answer
-from streamer.session.events import Source
-from streamer.session.pacing import Word
 from streamer.store.sqlite import SqliteStore
+from streamer.units import Ticks
 from tests.builders import seconds, story_text
 from tests.manual import ManualClock, Player, publish, serving
 
@@ -530,12 +530,36 @@ async def test_a_player_that_polls_but_fetches_nothing_does_not_run_away(root: P
     assert float(str(state["position"])) < 8.52
 
 
-async def test_what_a_player_says_in_passing_is_heard(root: Path) -> None:
+@pytest.mark.parametrize(
+    ("said", "playhead"),
+    [
+        (Cmcd(position_ms=1000, state="p"), ("1.000", "player", False)),
+        (Cmcd(position_ms=1000, state="a"), ("1.000", "player", True)),
+        (Cmcd(state="a"), ("3.000", "buffer", True)),
+        (Cmcd(rate=0.0), ("3.000", "buffer", True)),
+        (Cmcd(buffer_ms=9000), ("3.000", "requests", False)),
+        (Cmcd(object_type="v"), ("3.000", "requests", False)),
+    ],
+)
+async def test_what_a_player_says_in_passing_is_heard(root: Path, said: Cmcd, playhead: tuple[object, ...]) -> None:
     clock = ManualClock()
     async with serving(root, clock) as sessions:
         opened = await sessions.open("test", {}, trusted=False)
         await Player(sessions, clock, opened.id).watch(3)
-        await sessions.hear(opened.id, Word(source=Source.PLAYER, position=seconds(1), paused=False))
+        await sessions.hear(opened.id, said)
         state = await sessions.state(opened.id)
 
-    assert state["playhead"] == {"position": "1.000", "source": "player", "within": 0.5, "paused": False}
+    found = state["playhead"]
+    assert isinstance(found, dict)
+    assert (found["position"], found["source"], found["paused"]) == playhead
+
+
+async def test_a_buffer_tells_the_playhead_from_the_segment_that_is_asked_for(root: Path) -> None:
+    clock = ManualClock()
+    async with serving(root, clock) as sessions:
+        opened = await sessions.open("test", {}, trusted=False)
+        await Player(sessions, clock, opened.id).watch(3)
+        await sessions.segment_requested(opened.id, Ticks(0), 4, Cmcd(buffer_ms=6500))
+        state = await sessions.state(opened.id)
+
+    assert state["playhead"] == {"position": "1.500", "source": "buffer", "within": 2.0, "paused": False}

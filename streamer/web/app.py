@@ -76,6 +76,7 @@ def _add_routes(app: web.Application) -> None:
     router.add_get(again, playlists.media)
     router.add_get("/s/{session}/m/{name}", media.below_session)
     router.add_get("/s/{session}/{run:[1-9][0-9]{0,3}}/{rendition:[a-z0-9]{1,8}}.m3u8", playlists.media)
+    router.add_post("/s/{session}/cmcd", playlists.report)
     router.add_get("/m/{name}", media.shared)
     router.add_get("/api/v1/stories", sessions.stories)
     router.add_post("/api/v1/sessions", sessions.create)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
+from streamer.hls.cmcd import read_request
 from streamer.media.names import SegmentName
 from streamer.web.keys import ORIGIN, SESSIONS
 from streamer.web.middleware import problem
@@ -15,7 +16,8 @@ async def below_session(request: web.Request) -> web.Response:
     """Gives a segment below a session's path, and notes that the session's player fetches it."""
     name = request.app[ORIGIN].read_name(request.match_info["name"])
     if isinstance(name, SegmentName) and request.method == "GET":
-        await request.app[SESSIONS].segment_requested(request.match_info["session"], name.offset, name.number)
+        said = read_request(request.query, request.headers)
+        await request.app[SESSIONS].segment_requested(request.match_info["session"], name.offset, name.number, said)
     return await shared(request)
 
 

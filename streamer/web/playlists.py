@@ -7,6 +7,7 @@ import gzip
 from aiohttp import web
 
 from streamer.errors import MalformedRequest
+from streamer.hls.cmcd import read_events, read_request
 from streamer.hls.delivery import DirectiveError, read_directives
 from streamer.hls.media_playlist import MEDIA_TYPE
 from streamer.playlists import DELTA_LEVEL, Form
@@ -46,8 +47,18 @@ async def media(request: web.Request) -> web.Response:
     if request.method == "HEAD":
         length = await sessions.head(session, rendition, run=run, form=form)
         return web.Response(headers={**_headers(zipped=form.zipped), "Content-Length": str(length)})
+    if said := read_request(request.query, request.headers):
+        await sessions.hear(session, said)
     body = await sessions.media_playlist(session, rendition, directives.segments, run=run, form=form)
     return _sent(body, zipped=form.zipped)
+
+
+async def report(request: web.Request) -> web.Response:
+    """Takes what a player reports of itself (CMCD, event mode)."""
+    sessions, session = request.app[SESSIONS], request.match_info["session"]
+    for said in read_events(await request.read()):
+        await sessions.hear(session, said)
+    return web.Response(status=204, headers=NO_STORE)
 
 
 def _multivariant(request: web.Request, body: bytes) -> web.Response:

@@ -328,3 +328,27 @@ async def test_lists_are_sent_compressed_to_who_takes_that(client: Client) -> No
         assert "Content-Encoding" not in response.headers
         assert response.headers["Vary"] == "Accept-Encoding"
         assert await response.text() == zipped
+
+
+async def test_a_player_s_own_words_are_heard_in_queries_headers_and_reports(client: Client) -> None:
+    body = await opened(client)
+    session = body["id"]
+
+    async def position() -> object:
+        async with client.get(f"/api/v1/sessions/{session}") as response:
+            return (await response.json())["playhead"]
+
+    async with client.get(f"/s/{session}/1/v0.m3u8", params={"CMCD": "pt=500,sta=a"}) as response:
+        assert response.status == 200
+    first = await position()
+    async with client.get(f"/s/{session}/1/v0.m3u8", headers={"CMCD-Request": "pt=700,sta=a"}) as response:
+        assert response.status == 200
+    second = await position()
+    words, kind = b"e=ps,pt=900,sta=a\n", {"Content-Type": "application/cmcd"}
+    async with client.post(f"/s/{session}/cmcd", data=words, headers=kind) as response:
+        assert response.status == 204
+    third = await position()
+
+    assert first == {"position": "0.000", "source": "player", "within": 0.5, "paused": True}
+    assert second == {"position": "0.700", "source": "player", "within": 0.5, "paused": True}
+    assert third == {"position": "0.900", "source": "player", "within": 0.5, "paused": True}
