@@ -71,6 +71,7 @@ class Form:
     skip: Skip = Skip.NO
     zipped: bool = False  # Content-Encoding: gzip
     start_ms: int | None = None  # EXT-X-START for who goes on elsewhere; None: the beginning
+    has: int | None = None  # segments that the player has, as far as it said
 
 
 PLAIN = Form()
@@ -105,7 +106,9 @@ class Rendered:
                 self._ranges.append((number, media_playlist.write_date_ranges(segment.date_ranges)))
         ends = media_playlist.ENDLIST if self._timeline.complete and edge == self._timeline.settled else b""
         skipped = 0 if form.skip is Skip.NO or ends else self._skippable(edge)
-        if skipped:
+        # video.js takes a delta with as many segments as it has for one without news (its isPlaylistUnchanged counts
+        # before it merges), and stands still: a delta is sent only to who has more than it lists.
+        if skipped and (form.has is None or edge - skipped < form.has):
             delta = self._delta(edge, skipped, form)
             return gzip.compress(delta, DELTA_LEVEL, mtime=0) if form.zipped else delta
         head = self._head(form) if form.start_ms is not None else self._pieces[0]

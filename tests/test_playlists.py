@@ -239,3 +239,18 @@ def test_who_goes_on_elsewhere_is_told_where_and_nothing_else_differs() -> None:
     plain, elsewhere = rendered.text(9).decode(), rendered.text(9, Form(start_ms=17_040)).decode()
 
     assert elsewhere == plain.replace("TIME-OFFSET=0.01", "TIME-OFFSET=17.040")
+
+
+def test_a_player_that_has_no_more_than_a_delta_lists_gets_the_whole() -> None:
+    timeline = long_path(3)
+    rendition = rendition_of(timeline.stage.package, "v0")
+    assert rendition is not None
+    rendered = Rendered(timeline, rendition, ADDRESSES)
+
+    def size(has: int) -> int:
+        return len(rendered.text(8, Form(skip=Skip.SEGMENTS_AND_RANGES, has=has)))
+
+    listed = rendered.text(8, Form(skip=Skip.SEGMENTS_AND_RANGES)).count(b"#EXTINF")
+    assert listed == 7
+    assert size(7) == len(rendered.text(8))
+    assert size(8) < size(7)

@@ -8,7 +8,7 @@ from aiohttp import web
 
 from streamer.errors import MalformedRequest
 from streamer.hls.cmcd import read_events, read_request
-from streamer.hls.delivery import DirectiveError, read_directives
+from streamer.hls.delivery import DirectiveError, Skip, read_directives
 from streamer.hls.media_playlist import MEDIA_TYPE
 from streamer.playlists import DELTA_LEVEL, Form
 from streamer.units import TICKS_PER_SECOND
@@ -42,7 +42,13 @@ async def media(request: web.Request) -> web.Response:
     except DirectiveError as error:
         raise MalformedRequest(error.name, str(error)) from error
     start = request.match_info.get("start")
-    form = Form(skip=directives.skip, zipped=_takes_gzip(request), start_ms=None if start is None else int(start))
+    has = directives.segments - 1 if directives.skip is not Skip.NO and directives.segments is not None else None
+    form = Form(
+        skip=directives.skip,
+        zipped=_takes_gzip(request),
+        start_ms=None if start is None else int(start),
+        has=has,
+    )
     run = int(request.match_info["run"])
     if request.method == "HEAD":
         length = await sessions.head(session, rendition, run=run, form=form)
