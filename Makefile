@@ -13,7 +13,7 @@ LIBRARY := build/library
 .DELETE_ON_ERROR:
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: ## make .venv with everything that developing needs
 	@$(BOOT) demo test quality
@@ -29,6 +29,13 @@ test: install ## run the tests, all but those that need a browser or a player
 players: install ## run the tests with a real browser and real players (as root, installs them)
 	tools/players.sh
 	$(PYTEST) -m players
+
+players-full: install ## run the whole table of docs/players.md, cell by cell; hours, goes on where it was left
+	tools/players.sh
+	$(BIN)/python -m tests.players.bench.run
+
+simulate: install ## simulate ten thousand decisions with players that do not run here
+	$(BIN)/python -m tests.simulated.decisions
 
 format: install ## put the code in its form
 	$(BIN)/ruff check --fix-only --quiet .
@@ -62,4 +69,4 @@ clean: ## remove what was built, but not .venv
 environment-demo:
 	@$(BOOT) demo
 
-.PHONY: help install demo test players format lint cover golden lock ci clean environment-demo
+.PHONY: help install demo test players players-full simulate format lint cover golden lock ci clean environment-demo

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from dataclasses import replace as altered
+from fractions import Fraction
 
 import msgspec
 
@@ -16,7 +17,10 @@ from streamer.session.events import Answered, Committed, Event, Register, Source
 from streamer.session.timeline import Placed, Timeline
 from streamer.units import TICKS_PER_SECOND, Ticks, ticks_of_milliseconds, whole_milliseconds
 
-GROWTH = 3  # seconds of play in which a lead grows, or shrinks before a decision, by one
+GROWTH = 3  # seconds of play in which a lead grows by one
+# A list stands still for 1.25 Target Durations where it may for 1.5 (RFC 8216bis, 6.2.1): the rest is for a playhead
+# that turns out to be further back than it was taken to be.
+QUIET = Fraction(5, 4)
 FRESH_MS = 15_000  # how long a source keeps lesser ones out after it has spoken: three words of a page
 FORGET = 4  # of what was seen of a player: each new look counts for a quarter
 UNSEEN_MS = 1000  # what a player is taken to need to react before it was seen to
@@ -293,8 +297,8 @@ def listed_from(course: Course, segment: int, policy: Policy) -> Ticks:
     """Gives the playhead from which a segment is to be listed.
 
     In a long linear part the lead grows from the short to the long one; towards an open decision it shrinks again,
-    one segment every 1.5 segments of play, so that no list stays as it is for longer (RFC 8216bis, 6.2.1), and so
-    that it is short when the last common segment is listed.
+    one segment every 1.25 segments of play, so that no list stays as it is for longer, and so that it is short when
+    the last common segment is listed.
     """
     timeline, lock = course.timeline, course.lock
     end = timeline.end_of(segment)
@@ -309,11 +313,10 @@ def listed_from(course: Course, segment: int, policy: Policy) -> Ticks:
         growing = (GROWTH * growing + begins) // (GROWTH + 1)
     shrinking = steady
     if placed is not None and lock is not None and segment < timeline.settled:
-        short = min(
-            policy.lead, placed.join - lock + timeline.stage.package.target_duration * TICKS_PER_SECOND * 3 // 2
-        )
+        quiet = timeline.stage.package.target_duration * TICKS_PER_SECOND * QUIET
+        short = min(policy.lead, placed.join - lock + int(quiet))
         last = timeline.last.end
-        shrinking = last - short - (last - end) * GROWTH // (GROWTH - 1)
+        shrinking = last - short - int((last - end) * QUIET)
     return Ticks(max(steady, growing, shrinking))
 
 

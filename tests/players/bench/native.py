@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 
 from streamer.packager.tools import find_tools
@@ -103,9 +104,13 @@ async def _lines(process: asyncio.subprocess.Process, pattern: re.Pattern[bytes]
 
 
 async def _mpv(process: asyncio.subprocess.Process, socket: Path) -> AsyncIterator[float]:
-    while not await asyncio.to_thread(socket.exists) and process.returncode is None:
-        await asyncio.sleep(0.02)  # another program makes it
-    reader, writer = await asyncio.open_unix_connection(str(socket))
+    for _ in range(500):
+        with suppress(FileNotFoundError, ConnectionRefusedError):
+            reader, writer = await asyncio.open_unix_connection(str(socket))
+            break
+        await asyncio.sleep(0.02)
+    else:
+        return
     writer.write(b'{"command": ["observe_property", 1, "time-pos"]}\n')
     async for line in reader:
         said = json.loads(line)

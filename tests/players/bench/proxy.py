@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
-from aiohttp import ClientSession, ClientTimeout, web
+from aiohttp import ClientConnectionResetError, ClientSession, ClientTimeout, web
 
 CHUNK = 8192  # bytes
 
@@ -72,12 +72,13 @@ async def proxied(
             ) as answer:
                 kept = {name: value for name, value in answer.headers.items() if name not in HOP_BY_HOP}
                 response = web.StreamResponse(status=answer.status, headers=kept)
-                await response.prepare(request)
-                async for chunk in answer.content.iter_chunked(CHUNK):
-                    await proxy.send(len(chunk))
-                    await response.write(chunk)
-                    size += len(chunk)
-                await response.write_eof()
+                with suppress(ClientConnectionResetError):  # the player has gone
+                    await response.prepare(request)
+                    async for chunk in answer.content.iter_chunked(CHUNK):
+                        await proxy.send(len(chunk))
+                        await response.write(chunk)
+                        size += len(chunk)
+                    await response.write_eof()
             took = time.monotonic() - proxy.began - at
             proxy.log.append(Seen(at=at, took=took, path=request.path_qs, status=answer.status, size=size))
             return response

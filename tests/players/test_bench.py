@@ -1,0 +1,67 @@
+"""Every player, with both ways of addressing media: three joins chosen at the lock, 4 s before each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from tests.players.bench import browser, native
+from tests.players.bench.run import ADDRESSINGS, PLAYERS, Cell, Result, run_all
+from tests.players.bench.scenarios import joins
+
+pytestmark = [pytest.mark.players, pytest.mark.timeout(600)]
+
+AT_ONCE = 4
+STALL_MS = {"browser": 50, "native": 150}
+FRAME_GAP_MS = 60  # 1.5 frames
+CELLS = {
+    (player, addressing): Cell(player=player, addressing=addressing, scenario=joins(4.0, count=3))
+    for player in PLAYERS
+    for addressing in ADDRESSINGS
+}
+IDS = [f"{player}, {addressing}" for player, addressing in CELLS]
+
+
+@pytest.fixture(scope="module")
+def results() -> dict[tuple[str, str], Result]:
+    return {}
+
+
+def wrong(result: Result) -> Sequence[str]:
+    """Gives what a run missed."""
+    most = STALL_MS["browser" if result["player"] in browser.PLAYERS else "native"]
+    return [
+        words
+        for words, is_right in {
+            "it started elsewhere": result["started_with_first_segment"] and (result["started_at_s"] or 0) <= 0.1,
+            "a join was seen": result["stall_ms"] is not None and result["stall_ms"] <= most,
+            "a frame was missing": (result["frame_gap_ms"] or 0) <= FRAME_GAP_MS,
+            "media were skipped": result["skipped_s"] == 0,
+            "a choice did not count": result["counted"] == result["wanted"] == 3,
+            "it did not end": result["ended"],
+            "there was an error": result["errors"] == [],
+        }.items()
+        if not is_right
+    ]
+
+
+@pytest.mark.parametrize("cell", list(CELLS.values()), ids=IDS)
+async def test_nobody_sees_a_join(cell: Cell, results: dict[tuple[str, str], Result]) -> None:
+    if cell.player in browser.PLAYERS and browser.CHROMIUM is None:
+        pytest.skip("NOT TESTED: no Chromium is installed; run make players as root, or apt-get install chromium")
+    if cell.player in native.PLAYERS and not native.is_installed(cell.player):
+        pytest.skip(f"NOT TESTED: {cell.player} is not installed; run make players as root, or install it")
+    if not results:  # all are run side by side, once
+        runnable = [
+            each
+            for each in CELLS.values()
+            if (each.player in browser.PLAYERS and browser.CHROMIUM is not None)
+            or (each.player in native.PLAYERS and native.is_installed(each.player))
+        ]
+        for found in await run_all(runnable, AT_ONCE):
+            results[found["player"], found["addressing"]] = found
+    result = results[cell.player, cell.addressing]
+    if wrong(result):  # the others may have been in its way: once more, alone
+        (result,) = await run_all([cell], 1)
+    assert wrong(result) == [], result
