@@ -61,7 +61,13 @@ class MediaSettings(_Section):
 class PacingSettings(_Section):
     """How far lists are kept ahead of viewers; docs/players.md says why."""
 
-    lead_seconds: Seconds = Field(6, description="seconds of media listed ahead of the playhead")
+    lead_seconds: Seconds = Field(6, description="seconds of media listed ahead of the playhead before a decision")
+    long_lead_seconds: Seconds = Field(
+        10, description="and in long parts without one: what rides out a bad network; Shaka buffers no more"
+    )
+    margin_seconds: Annotated[float, Field(ge=0, le=10)] = Field(
+        0.3, description="seconds that a branch is listed before the join besides what its player was seen to need"
+    )
     patience_seconds: Seconds = Field(
         6, description="seconds after a viewer's last request in which their time goes on"
     )
@@ -93,6 +99,8 @@ class Settings(_Section):
         """Gives the edge policy in the core's units."""
         return Policy(
             lead=seconds_to_ticks(Fraction(str(self.pacing.lead_seconds))),
+            long_lead=seconds_to_ticks(Fraction(str(self.pacing.long_lead_seconds))),
+            margin_ms=round(self.pacing.margin_seconds * 1000),
             patience_ms=round(self.pacing.patience_seconds * 1000),
             requests_seen=not self.media.base,
         )

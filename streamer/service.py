@@ -282,8 +282,9 @@ class Sessions:
             await self._told(live, word)
 
     async def state(self, session_id: str) -> dict[str, object]:
-        """Gives where a session is: what plays, what is open, what was committed. Moves nothing."""
+        """Gives where a session is: what plays, what is open, what was committed, by whichever process."""
         live = await self._entered(session_id)
+        await self._reload(live)
         await self._settle(live)
         cues = self._cues(live, Told())
         play = decimal_seconds(self._play(live), 3)

@@ -563,3 +563,16 @@ async def test_a_buffer_tells_the_playhead_from_the_segment_that_is_asked_for(ro
         state = await sessions.state(opened.id)
 
     assert state["playhead"] == {"position": "1.500", "source": "buffer", "within": 2.0, "paused": False}
+
+
+async def test_steps_back_have_a_bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    publish(tmp_path, "start* 12 .")
+    monkeypatch.setattr("streamer.session.choosing.MAX_STEPS_BACK", 1)
+    clock = ManualClock()
+    async with serving(tmp_path, clock) as sessions:
+        opened = await sessions.open("test", {}, trusted=False)
+        await Player(sessions, clock, opened.id).watch(2)
+        await sessions.go_back(opened.id, opened.token, "start", "1")
+
+        with pytest.raises(TooMany):
+            await sessions.go_back(opened.id, opened.token, "start", "2")

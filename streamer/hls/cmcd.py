@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import cast
 
 import http_sf
 
@@ -47,10 +48,8 @@ def _read(text: str) -> Cmcd | None:
     if len(text) > MAX_CHARACTERS:
         return None
     try:
-        data = http_sf.parse(text.encode("ascii"), tltype="dictionary")
-    except (ValueError, UnicodeEncodeError, http_sf.StructuredFieldError):
-        return None
-    if not isinstance(data, dict):
+        data = cast("dict[str, object]", http_sf.parse(text.encode("ascii"), tltype="dictionary"))
+    except ValueError:
         return None
     found = Cmcd(
         position_ms=_milliseconds(data.get("pt")),

@@ -385,12 +385,8 @@ def may_be_cut(timeline: Timeline, segment: int) -> bool:
 
 def last_answer(events: tuple[Event, ...], visit: int) -> Answered | None:
     """Gives the answer that counts for the decision of the path's last visit so far."""
-    for event in reversed(events):
-        if not isinstance(event, Answered):
-            return None  # whatever was answered before the last step was of another visit
-        if event.visit == visit:
-            return event
-    return None
+    last = events[-1] if events else None
+    return last if isinstance(last, Answered) and last.visit == visit else None
 
 
 def next_change_ms(course: Course, edge: Edge, register: Register, now_ms: int, policy: Policy) -> int | None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import msgspec
 
 from streamer.media.index import AUDIO_FRAME_SAMPLES, ClipIndex, Package, audio_frames_at, segment_ticks
-from streamer.session.events import Committed, Restarted, Step, WentBack
+from streamer.session.events import Committed, Step, WentBack
 from streamer.story.model import Choice, Decision, Scene, Story, Value, instant_within
 from streamer.story.rules import Memory, begin, enter, offered, opening, successor, take
 from streamer.units import Ticks
@@ -242,8 +242,6 @@ class Timeline:
         One later where the sound that was published last is a frame longer or shorter than the picture there asks
         for: what was published stays as it is, so that the difference has to be made up by one segment more.
         """
-        if not published:
-            return 0
         stretch = self.stretch_at(published - 1)
         index = published - stretch.first
         if index == len(stretch.ends):
@@ -293,15 +291,14 @@ def follow(timeline: Timeline, step: Step) -> Timeline:
     Raises:
         ValueError: the step does not fit the path.
     """
-    match step:
-        case Committed():
-            return _committed(timeline, step)
-        case WentBack():
-            passed = checkpoint_passed(timeline, step.checkpoint, step.cut)
-            path = _Path.of(timeline, step, step.cut)
-        case Restarted():
-            passed = checkpoint_passed(timeline, step.checkpoint, timeline.settled)
-            path = _Path(on=timeline.stage, key=_key(timeline.key, step), run=timeline.run + 1)
+    if isinstance(step, Committed):
+        return _committed(timeline, step)
+    if isinstance(step, WentBack):
+        passed = checkpoint_passed(timeline, step.checkpoint, step.cut)
+        path = _Path.of(timeline, step, step.cut)
+    else:
+        passed = checkpoint_passed(timeline, step.checkpoint, timeline.settled)
+        path = _Path(on=timeline.stage, key=_key(timeline.key, step), run=timeline.run + 1)
     if passed is None:
         raise ValueError(f"{step} names a checkpoint that the path has not passed")
     scene = next(

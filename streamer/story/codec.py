@@ -20,6 +20,7 @@ from streamer.story.file import (
     SceneFile,
     StoryFile,
     VariableFile,
+    is_extension,
     shown,
 )
 from streamer.story.lint import check_graph
@@ -325,7 +326,8 @@ def _check_decision(tree: Tree, path: Path, decision: dict[str, Any], seen: dict
 
 def _check_hold(tree: Tree, path: Path, decision: dict[str, Any]) -> None:
     inherits = decision.get("hold") is True
-    extends = "extend" in _mapping(decision, "accessible") and not isinstance(decision.get("hold"), dict)
+    extension = _mapping(decision, "accessible").get("extend")
+    extends = is_extension(extension) and not isinstance(decision.get("hold"), dict)
     if (inherits or extends) and "hold" not in _mapping(tree.data, "defaults"):
         place = (*path, "hold") if inherits else (*path, "accessible", "extend")
         tree.add(

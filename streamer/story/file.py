@@ -6,7 +6,7 @@ import re
 from fractions import Fraction
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, WithJsonSchema, model_validator
 
 from streamer.units import Ticks, seconds_to_ticks
 
@@ -130,14 +130,18 @@ _EXTEND = re.compile(r"([0-9]{1,2}(?:\.[0-9]{1,2})?)x")
 LONGEST_EXTENSION = 20  # times the window: what WCAG 2.2, 2.2.1 asks for is ten
 
 
-def _read_extend(value: object) -> Fraction:
+def is_extension(value: object) -> bool:
+    """Tells whether a value says how many times the window a viewer may have."""
     found = _EXTEND.fullmatch(str(value))
-    factor = Fraction(found[1]) if found is not None else Fraction(0)
-    if not 1 <= factor <= LONGEST_EXTENSION:
+    return found is not None and 1 <= Fraction(found[1]) <= LONGEST_EXTENSION
+
+
+def _read_extend(value: object) -> Fraction:
+    if not is_extension(value):
         raise Mistake(
             f"{shown(value)} is no extension", f"Write how many times the window: 3x; at most {LONGEST_EXTENSION}x"
         )
-    return factor
+    return Fraction(str(value).removesuffix("x"))
 
 
 Extension = Annotated[
@@ -219,6 +223,14 @@ class HoldFile(Strict):
     max: Annotated[Length, Field(json_schema_extra={"default": "60s"})] = seconds_to_ticks(Fraction(60))
 
 
+def _kind_of_hold(value: object) -> str:
+    return "[loop]" if isinstance(value, dict | HoldFile) else "[flag]"
+
+
+# Told apart by their shape, so that a mistake in one is not told as one in the other too.
+HoldOrNot = Annotated[Annotated[bool, Tag("[flag]")] | Annotated[HoldFile, Tag("[loop]")], Discriminator(_kind_of_hold)]
+
+
 class AccessibleFile(Strict):
     """What a decision does for viewers who need it."""
 
@@ -241,7 +253,7 @@ class DecisionFile(Strict):
     closes_at: Time | None = None
     default: Name
     lock: Literal["at_close", "immediate"] = "at_close"
-    hold: bool | HoldFile = False
+    hold: HoldOrNot = False
     accessible: AccessibleFile = AccessibleFile()
     choices: Annotated[list[ChoiceFile], Field(min_length=1, max_length=16)]
 

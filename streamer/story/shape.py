@@ -61,7 +61,7 @@ def _mistyped(details: list[Any]) -> set[Path]:
 
 def _note(tree: Tree, detail: Any) -> None:
     kind: str = detail["type"]
-    path: Path = tuple(part for part in detail["loc"] if part != "[key]")
+    path: Path = tuple(part for part in detail["loc"] if not str(part).startswith("["))
     if path[-1:] == (BARE,) and path not in tree.values:
         path = path[:-1]
     value = detail["input"]

@@ -153,3 +153,5 @@ def test_what_begins_at_a_place_is_found_on_the_path_in_its_preview_and_in_its_h
     assert second is not None
     assert second.loop == 2
     assert held.stretch_from(Ticks(held.last.end + seconds(1))) is None
+    ended = start_timeline(staged("only 8 ."), {})
+    assert ended.stretch_from(ended.last.end) is None

@@ -15,7 +15,9 @@ from hypothesis import strategies as st
 
 from streamer.errors import Finding, StoryError
 from streamer.story.codec import load_story, read_story
+from streamer.story.model import Hold, hold_sources
 from streamer.story.tree import parse
+from tests.builders import seconds
 
 SAMPLE = (Path(__file__).parents[2] / "media" / "sample" / "story.yaml").read_text("utf-8")
 
@@ -514,3 +516,67 @@ def test_no_data_raises_anything_but_its_findings(data: Any) -> None:
 
 def test_the_good_story_that_is_spoilt_above_is_good() -> None:
     assert findings_of(json.dumps(GOOD)) == []
+
+
+WAITS = """
+story: 1
+id: waits
+title: Waits
+start: a
+DEFAULTS
+scenes:
+  a:
+    media: {src: a}
+    checkpoint: {id: top, label: Top}
+    decision:
+      {id: d, prompt: Which?, default: b, HOW, choices: [{id: b, label: B, to: b}]}
+  b: {media: {src: b}, checkpoint: {id: top, label: Again}, end: {id: e}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("how", "told"),
+    [
+        ("hold: true", "there is no loop to hold with"),
+        ("accessible: {extend: 3x}", "there is no loop to hold with"),
+        ("accessible: {extend: 0.5x}", "'0.5x' is no extension"),
+        ("accessible: {extend: 99x}", "'99x' is no extension"),
+        ("lock: late", "lock"),
+        ("hold: {src: loop, max: 0s}", "is no length of time"),
+    ],
+)
+def test_what_cannot_wait_is_told(how: str, told: str) -> None:
+    text = WAITS.replace("DEFAULTS\n", "").replace("HOW", how)
+    found = findings_of(text.replace("{id: top, label: Again}", "{id: c, label: C}"))
+
+    assert len(found) == 1
+    assert told in str(found[0])
+
+
+def test_two_checkpoints_of_one_id_are_told() -> None:
+    found = findings_of(WAITS.replace("DEFAULTS\n", "").replace("HOW, ", ""))
+
+    assert len(found) == 1
+    assert str(found[0]) == (
+        "story.yaml:12:41: error: scenes.b.checkpoint.id: checkpoint 'top' stands twice (first in line 9). "
+        "Give each its own id"
+    )
+
+
+@pytest.mark.parametrize(
+    ("how", "hold"),
+    [
+        ("hold: true", Hold(src="idle", max=seconds(20))),
+        ("hold: {src: own}", Hold(src="own", max=seconds(60))),
+        ("hold: false", None),
+        ("accessible: {extend: 2.5x}", Hold(src="idle", max=seconds(0))),
+    ],
+)
+def test_a_hold_is_the_decision_s_own_or_that_of_the_defaults(how: str, hold: Hold | None) -> None:
+    text = WAITS.replace("DEFAULTS", "defaults: {hold: {src: idle, max: 20s}}").replace("HOW", how)
+    story = load_story(text.replace("{id: top, label: Again}", "{id: c, label: C}"), "story.yaml")
+
+    decision = story.scenes["a"].decision
+    assert decision is not None
+    assert decision.hold == hold
+    assert hold_sources(story) == ((hold.src,) if hold else ())

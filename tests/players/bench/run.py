@@ -62,7 +62,8 @@ class Bench:
         """Runs one cell once."""
         scenario, server = cell.scenario, self._servers[cell.addressing]
         session = await open_session(self._http, server.url, scenario.plot.id)
-        viewer = asyncio.create_task(Viewer(session, scenario).follow())
+        viewer = Viewer(session, scenario)
+        following = asyncio.create_task(viewer.follow())
         async with proxied(server.url, scenario.network, scenario.fails()) as proxy:
             url = session.playback_url.replace(server.url, proxy.url)
             if cell.player in browser.PLAYERS:
@@ -71,9 +72,12 @@ class Bench:
             else:
                 folder = FOLDER / "homes" / f"{cell.player} {cell.addressing}".replace(" ", "-")
                 watched = await native.watch(cell.player, url=url, scenario=scenario, folder=folder)
-        viewer.cancel()
-        await asyncio.gather(viewer, return_exceptions=True)
+        following.cancel()
+        await asyncio.gather(following, return_exceptions=True)
         result = self._figures(cell, watched, session, proxy)
+        if scenario.answer_after is None:
+            leads = [join - lock for join, lock in zip(scenario.plot.joins_at, viewer.locks.values(), strict=False)]
+            result["lock_before_join_s"] = round(max(leads, default=0), 2)
         log = FOLDER / "logs" / ("-".join(cell.key).replace(" ", "_").replace("/", "_") + ".json")
         log.parent.mkdir(parents=True, exist_ok=True)
         seen = [[round(each.at, 3), round(each.took, 3), each.status, each.size, each.path[-60:]] for each in proxy.log]
@@ -170,6 +174,7 @@ def told(result: Result) -> str:
         f"{result['player']:27} {result['addressing']:8} {result['scenario']:34} {lead:>6}"
         f"  stall {result['stall_ms']} ms"
         f" ({result['stall_anywhere_ms']} anywhere)  frame gap {result['frame_gap_ms']} ms"
+        f"  lock {result.get('lock_before_join_s', '-')} s"
         f"  counted {result['counted']}/{result['wanted']}  {' '.join(words)}"
     )
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 
 from tests.e2e.client import Opened
 from tests.players.bench.scenarios import Scenario
@@ -12,14 +11,14 @@ HAIR = 0.15  # s before the lock that a choice at the lock is sent: it takes a m
 
 
 class Viewer:
-    """Chooses `b` so much before each join, or once in a hold; notes when, and what was committed."""
+    """Chooses `b` so much before each join, or once in a hold; notes the locks told, and what was committed."""
 
     def __init__(self, session: Opened, scenario: Scenario) -> None:
         self._session = session
         self._scenario = scenario
         self._decision: dict[str, object] = {}
         self._choosing: asyncio.Task[None] | None = None
-        self.chose_at: list[float] = []  # monotonic s
+        self.locks: dict[int, float] = {}  # by visit: s on the timeline, as the server tells viewers
 
     async def follow(self) -> None:
         """Listens until the story ends."""
@@ -27,6 +26,7 @@ class Viewer:
             match name:
                 case "decision":
                     self._decision = data
+                    self.locks[int(str(data["visit"]))] = float(str(data["locks"]))
                     self._plan(data)
                 case "clock":
                     self._plan({**self._decision, **data})
@@ -53,8 +53,7 @@ class Viewer:
     async def _choose(self, wait: float) -> None:
         await asyncio.sleep(wait)
         decision = self._decision
-        if await self._session.choose(str(decision["decision"]), int(str(decision["visit"])), "b") == 200:
-            self.chose_at.append(time.monotonic())
+        await self._session.choose(str(decision["decision"]), int(str(decision["visit"])), "b")
 
     def _stop(self) -> None:
         if self._choosing is not None:
