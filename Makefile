@@ -37,6 +37,9 @@ players-full: install ## run the whole table of docs/players.md, cell by cell; h
 simulate: install ## simulate ten thousand decisions with players that do not run here
 	$(BIN)/python -m tests.simulated.decisions
 
+bench: install ## measure what polls cost early and late in a long viewing; writes build/bench.json
+	$(BIN)/python -m bench.lists
+
 format: install ## put the code in its form
 	$(BIN)/ruff check --fix-only --quiet .
 	$(BIN)/ruff format .
@@ -69,4 +72,4 @@ clean: ## remove what was built, but not .venv
 environment-demo:
 	@$(BOOT) demo
 
-.PHONY: help install demo test players players-full simulate format lint cover golden lock ci clean environment-demo
+.PHONY: help install demo test players players-full simulate bench format lint cover golden lock ci clean environment-demo

@@ -542,10 +542,10 @@ class Sessions:
         return True
 
     def _adopt(self, live: Live, record: SessionRecord, version: int) -> None:
-        timeline, known = live.timeline, len(live.record.steps)
-        if record.steps[:known] != live.record.steps:
+        timeline, known, steps = live.timeline, live.record.steps, record.steps
+        if steps[: len(known)] != known:
             raise Conflict("the stored session contradicts what was published")
-        for step in record.steps[known:]:
+        for step in steps[len(known) :]:
             grown = self._paths.follow(timeline, step)
             if grown.run == timeline.run:
                 self._spelled.carry(timeline, grown)

@@ -366,10 +366,15 @@ class _Path:
             stretches.append(timeline.preview.stretch)
         while stretches[-1].after < cut:
             stretches.append(timeline.stretch_at(stretches[-1].after))
-        path.stretches = [stretch.cut(cut) for stretch in stretches if stretch.first < cut]
-        path.visits = [replace(visit, stretch=visit.stretch.cut(cut)) for visit in visits if visit.first < cut]
-        path.outcomes = {number: outcome for number, outcome in timeline.outcomes.items() if number < cut}
-        path.passed = [passed for passed in timeline.passed if passed.first < cut]
+        path.stretches = stretches[: bisect_left(stretches, cut, key=lambda stretch: stretch.first)]
+        path.visits = visits[: bisect_left(visits, cut, key=lambda visit: visit.first)]
+        path.outcomes = dict(timeline.outcomes)
+        path.passed = list(timeline.passed)
+        if cut < stretches[-1].after:
+            path.stretches[-1] = path.stretches[-1].cut(cut)
+            path.visits[-1] = replace(path.visits[-1], stretch=path.visits[-1].stretch.cut(cut))
+            path.outcomes = {number: outcome for number, outcome in timeline.outcomes.items() if number < cut}
+            path.passed = [passed for passed in timeline.passed if passed.first < cut]
         path.steps = (*timeline.steps, step)
         path.parted = max(cut - 1, 0)  # the last segment before the cut may have another length of sound
         if cut < timeline.settled:

@@ -1,0 +1,95 @@
+"""What a poll costs early and late in a long viewing, in process: the service, SQLite, a clock that is moved by hand.
+
+    python -m bench.lists
+
+Writes build/bench.json. A poll here is one Media Playlist request without its HTTP: settle, move the edge, spell.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from streamer.config import Settings
+from streamer.hls.delivery import Skip
+from streamer.playlists import Form
+from streamer.service import RUN_MARK
+from streamer.session.events import Committed, Register, SessionRecord
+from streamer.units import TICKS_PER_SECOND, Ticks
+from tests.manual import ManualClock, publish, serving
+
+SCENE_SECONDS = 12
+STORY = f"s0 {SCENE_SECONDS} -> s0 | s1\ns1 8 ."
+POLLS = 400
+EARLY, LATE = 60, 3 * 3600  # s into the viewing
+DELTA = Form(skip=Skip.SEGMENTS_AND_RANGES)
+FORMS = {
+    "delta": DELTA,
+    "delta, gzip": Form(skip=DELTA.skip, zipped=True),
+    "whole": Form(),
+    "whole, gzip": Form(zipped=True),
+}
+
+
+async def measured(root: Path, seconds: int, form: Form) -> tuple[float, float]:
+    """Gives microseconds of CPU and bytes of a poll so far into a viewing, the edge moving at every third poll."""
+    clock = ManualClock()
+    settings = Settings.model_validate({"media": {"base": "../../../m/"}})
+    async with serving(root, clock, settings) as sessions:
+        opened = await sessions.open("test", {}, trusted=False)
+        visits = seconds // SCENE_SECONDS
+        commits = tuple(
+            Committed(visit=n, decision="after-s0", choice="s0", by="viewer", at=Ticks(0)) for n in range(1, visits)
+        )
+        record = SessionRecord(
+            story="test", revision=opened.edition.package.revision, created_ms=clock.ms, profile={}, events=commits
+        )
+        await sessions._store.create(opened.id, record, clock.ms + 10**9)
+        position = Ticks((visits - 1) * SCENE_SECONDS * TICKS_PER_SECOND)
+        register = Register(position=position, since_ms=clock.ms, sign_ms=clock.ms)
+        reserved = RUN_MARK + (visits - 1) * SCENE_SECONDS // 2 + 3
+        await sessions._store.advance(opened.id, reserved, register, 1)
+        await sessions.media_playlist(opened.id, "v0", None, form=form)
+        total, size = 0.0, 0
+        for _ in range(POLLS):
+            clock.forward(2 / 3)
+            begins = time.process_time()
+            size += len(await sessions.media_playlist(opened.id, "v0", None, form=form))
+            total += time.process_time() - begins
+        return total / POLLS * 1e6, size / POLLS
+
+
+async def figures() -> list[dict[str, object]]:
+    """Gives all figures."""
+    found: list[dict[str, object]] = []
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        publish(root, STORY)
+        await measured(root, EARLY, DELTA)  # once for the caches of the machine
+        for name, form in FORMS.items():
+            early, late = await measured(root, EARLY, form), await measured(root, LATE, form)
+            for what, unit, index in (("", "µs a poll", 0), (".bytes", "bytes a poll", 1)):
+                figure = "poll.hour3_vs_minute1" if name == "delta" else f"poll.hour3_vs_minute1, {name}"
+                ours, baseline = round(late[index], 1), round(early[index], 1)
+                ratio = round(ours / baseline, 3)
+                found.append({"name": figure + what, "ours": ours, "baseline": baseline, "ratio": ratio, "unit": unit})
+    return found
+
+
+def main() -> int:
+    """Measures and writes."""
+    found = asyncio.run(figures())
+    target = Path(__file__).parents[1] / "build" / "bench.json"
+    target.parent.mkdir(exist_ok=True)
+    target.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    for each in found:
+        print(f"{each['name']:45} {each['ours']:>10} {each['baseline']:>10}  {each['ratio']:>7}  {each['unit']}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
