@@ -38,7 +38,7 @@ simulate: install ## simulate ten thousand decisions with players that do not ru
 	$(BIN)/python -m tests.simulated.decisions
 
 bench: install ## measure what polls cost early and late in a long viewing; writes build/bench.json
-	$(BIN)/python -m bench.lists
+	$(BIN)/python -m tests.bench.lists
 
 format: install ## put the code in its form
 	$(BIN)/ruff check --fix-only --quiet .

@@ -1,6 +1,6 @@
 """What a poll costs early and late in a long viewing, in process: the service, SQLite, a clock that is moved by hand.
 
-    python -m bench.lists
+    python -m tests.bench.lists
 
 Writes build/bench.json. A poll here is one Media Playlist request without its HTTP: settle, move the edge, spell.
 """
@@ -83,7 +83,7 @@ async def figures() -> list[dict[str, object]]:
 def main() -> int:
     """Measures and writes."""
     found = asyncio.run(figures())
-    target = Path(__file__).parents[1] / "build" / "bench.json"
+    target = Path(__file__).parents[2] / "build" / "bench.json"
     target.parent.mkdir(exist_ok=True)
     target.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", "utf-8")
     for each in found:
