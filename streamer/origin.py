@@ -7,10 +7,13 @@ from dataclasses import dataclass
 
 from streamer.errors import LibraryError, NotFound
 from streamer.library.filesystem import Library
-from streamer.media.index import AUDIO_FRAME_SAMPLES, AUDIO_SAMPLE_RATE, audio_frames_at
-from streamer.media.mp4 import shift_decode_time
+from streamer.media.id3 import text_tag
+from streamer.media.index import AUDIO_FRAME_SAMPLES, AUDIO_SAMPLE_RATE, Mark, audio_frames_at
+from streamer.media.mp4 import shift_decode_time, with_event
 from streamer.media.names import InitName, Namer, SegmentName
 from streamer.units import units_of
+
+MARK_DESCRIPTION = "io.branchline.decision"  # of the TXXX frame
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,6 +22,13 @@ class Media:
 
     body: bytes
     media_type: str
+
+
+def marked(body: bytes, mark: Mark, timescale: int) -> bytes:
+    """Puts timed metadata into a segment; their time counts from the clip's start, as the segment's does."""
+    at, duration = units_of(mark.at, timescale), units_of(mark.duration, timescale)
+    event = text_tag(MARK_DESCRIPTION, mark.value)
+    return with_event(body, event, at, duration=duration, timescale=timescale, event_id=int(mark.id[:8], 16))
 
 
 class Origin:
@@ -70,6 +80,8 @@ class Origin:
             units, media_type = audio_frames_at(name.offset) * AUDIO_FRAME_SAMPLES, "audio/mp4"
         else:
             units, media_type = units_of(name.offset, timescale), "video/mp4"
+            if name.mark:
+                body = marked(body, await self._library.read_mark(name.mark), timescale)
         return Media(body=shift_decode_time(body, units), media_type=media_type)
 
     def _keep(self, name: str, media: Media) -> None:

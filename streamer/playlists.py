@@ -19,6 +19,7 @@ from streamer.media.index import (
     Package,
     Rendition,
     Segment,
+    VideoRendition,
     audio_frames_at,
     segment_ticks,
 )
@@ -33,6 +34,7 @@ from streamer.units import TICKS_PER_SECOND, Ticks, decimal_seconds, round_half_
 EPOCH = datetime(2020, 1, 1, tzinfo=UTC)
 STORY_DATA = "io.branchline.story"
 TITLE_DATA = "io.branchline.title"
+MARK_BYTES = 512  # that timed metadata add to a segment, at most
 DELTA_LEVEL = 6  # of compression
 DECISION_CLASS = "io.branchline.decision"
 HOLD_CLASS = "io.branchline.hold"
@@ -153,8 +155,15 @@ class Rendered:
         stretch = self._timeline.stretch_at(number)
         index = number - stretch.first
         segment, frames = segment_at(stretch, index, self._rendition)
+        mark = self._timeline.stage.package.marks.get(stretch.scene or "")
+        marked = mark is not None and mark.number == index and isinstance(self._rendition, VideoRendition)
         name = SegmentName(
-            clip=stretch.clip.id, rendition=self._rendition.id, number=index, offset=stretch.start, frames=frames
+            clip=stretch.clip.id,
+            rendition=self._rendition.id,
+            number=index,
+            offset=stretch.start,
+            frames=frames,
+            mark=mark.id if mark is not None and marked else "",
         )
         return MediaSegment(
             uri=self._addresses.base + self._addresses.namer.segment(name),
@@ -284,7 +293,8 @@ def bit_rates(story: Story, package: Package, rendition: Rendition) -> tuple[int
     peak, average = 0, 0
     for name, clip in package.scenes.items():
         segments = clip.renditions[rendition.id].segments
-        size, duration = sum(s.size for s in segments), sum(s.duration for s in segments)
+        size = MARK_BYTES + sum(s.size for s in segments)
+        duration = sum(s.duration for s in segments)
         average = max(average, -(-size * 8 * scale // duration))
         for index in range(len(segments)):
             for size, duration in _runs(story, package, rendition, (name, index), high):
@@ -305,6 +315,8 @@ def _runs(
             todo += [(after, 0, size, duration) for after in possible_successors(story, story.scenes[name])]
             continue
         size, duration = size + segments[number].size, duration + segments[number].duration
+        if name in package.marks and package.marks[name].number == number:
+            size += MARK_BYTES
         if duration <= most:
             yield size, duration
             todo.append((name, number + 1, size, duration))

@@ -20,6 +20,7 @@ from streamer.media.index import (
     VideoRendition,
 )
 from streamer.media.names import Namer
+from streamer.packager.pipeline import mark_of
 from streamer.playlists import Addresses
 from streamer.session.timeline import Stage, stage
 from streamer.story.codec import load_story
@@ -123,7 +124,7 @@ def package(story: Story, text: str, lengths: dict[str, Ticks]) -> Package:
         for name, width, height in (("v0", 640, 360), ("v1", 1280, 720))
     )
     made = Package(
-        format=1,
+        format=2,
         revision="",
         story_id=story.id,
         story_file="story.yaml",
@@ -133,6 +134,11 @@ def package(story: Story, text: str, lengths: dict[str, Ticks]) -> Package:
         audio=AudioRendition(id="a0", codecs="mp4a.40.2", timescale=48_000, init="a" * 24, name="Sound", channels=2),
         scenes={name: clip(name, lengths[name]) for name in story.scenes},
         holds={name: clip(name, lengths[name]) for name in hold_sources(story)},
+        marks={
+            name: mark_of(story, scene.decision, clip(name, lengths[name]), "v0")
+            for name, scene in story.scenes.items()
+            if scene.decision is not None
+        },
     )
     return msgspec.structs.replace(made, revision=revision_of(made))
 

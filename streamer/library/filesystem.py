@@ -26,9 +26,9 @@ import aiofiles
 import msgspec
 
 from streamer.errors import LibraryError
-from streamer.media.index import AUDIO_FRAME_SAMPLES, AudioRendition, ClipIndex, Package, VideoRendition
+from streamer.media.index import AUDIO_FRAME_SAMPLES, AudioRendition, ClipIndex, Mark, Package, VideoRendition
 
-PACKAGE_FORMAT = 1
+PACKAGE_FORMAT = 2
 _LOCK_POLL_SECONDS = 0.2  # how often a waiting packaging run tries again
 _CLIPS_REMEMBERED = 10_000  # indexes kept in memory; a story has at most 10,000 scenes
 
@@ -36,6 +36,7 @@ _STORY = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 _REVISION = re.compile(r"[0-9a-f]{16}")
 _CONTENT = re.compile(r"[0-9a-f]{24}")
 _KEY = re.compile(r"[0-9a-f]{64}")
+_MARK = re.compile(r"[0-9a-f]{12}")
 _RENDITION = re.compile(r"[a-z0-9]{1,8}")
 _MAX_NUMBER = 999_999
 
@@ -106,6 +107,15 @@ class Library:
             LibraryError: there is none.
         """
         return await _read_soon(self._clip_folder(clip_id) / segment_file(rendition_id, number, frames))
+
+    async def read_mark(self, mark_id: str) -> Mark:
+        """Gives timed metadata by its id, whichever story it belongs to.
+
+        Raises:
+            LibraryError: there is none.
+        """
+        path = self._mark_file(mark_id)
+        return _decoded(path, await _read_soon(path), Mark)
 
     async def read_init(self, init_id: str) -> bytes:
         """Gives a Media Initialization Section.
@@ -225,6 +235,8 @@ class Library:
             raise LibraryError(f"revision {package.revision} of story {package.story_id!r} is not that of its content")
         folder = self._story_folder(package.story_id)
         with self._writer:
+            for mark in package.marks.values():
+                _replace(self._mark_file(mark.id), msgspec.json.encode(mark))
             _replace(folder / f"{package.revision}.json", msgspec.json.encode(package))
             _replace(folder / "current", f"{package.revision}\n".encode())
 
@@ -252,6 +264,9 @@ class Library:
 
     def _init_file(self, init_id: str) -> Path:
         return self.root / "init" / f"{_checked(_CONTENT, init_id, 'initialization section')}.mp4"
+
+    def _mark_file(self, mark_id: str) -> Path:
+        return self.root / "marks" / f"{_checked(_MARK, mark_id, 'mark')}.json"
 
     def _encoded_file(self, key: str) -> Path:
         return self.root / "encoded" / f"{_checked(_KEY, key, 'input')}.json"

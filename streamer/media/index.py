@@ -63,6 +63,16 @@ class AudioRendition(msgspec.Struct, frozen=True, kw_only=True, tag="audio"):
 Rendition = VideoRendition | AudioRendition
 
 
+class Mark(msgspec.Struct, frozen=True, kw_only=True):
+    """Timed metadata in the segment in which a decision opens: ids alone, so that no label renames a segment."""
+
+    id: str  # 12 hex digits of the SHA-256 of the rest
+    number: int  # of the segment, within its clip
+    at: Ticks  # from the clip's start
+    duration: Ticks  # of the window
+    value: str  # JSON
+
+
 class Package(msgspec.Struct, frozen=True, kw_only=True):
     """One revision of a story with all its media: what a server needs to play it."""
 
@@ -76,6 +86,7 @@ class Package(msgspec.Struct, frozen=True, kw_only=True):
     audio: AudioRendition
     scenes: dict[str, ClipIndex]  # by scene id
     holds: dict[str, ClipIndex] = {}  # by source: the loops that wait for an answer
+    marks: dict[str, Mark] = {}  # by scene id, where it asks something
 
 
 def audio_frames_at(offset: Ticks) -> int:

@@ -38,6 +38,9 @@ _DECODER_INFO = 5
 _ESCAPED_OBJECT_TYPE = 31
 
 
+ID3_SCHEME = b"https://aomedia.org/emsg/ID3"
+
+
 class BoxError(ValueError):
     """Bytes that are no MP4 of the expected form; `box` names where."""
 
@@ -132,6 +135,23 @@ def write_segment(samples: Sequence[Sample], decode_time: int, sequence_number: 
     head = moof(len(moof(0)) + 8)
     size = 8 + sum(len(sample.data) for sample in samples)
     return b"".join([styp, head, struct.pack(">I4s", size, b"mdat"), *(sample.data for sample in samples)])
+
+
+def with_event(segment: bytes, event: bytes, at: int, *, duration: int, timescale: int, event_id: int) -> bytes:
+    """Puts timed ID3 metadata into a segment: an `emsg` of version 1 before its first `moof`.
+
+    `at` and `duration` are in units of `timescale`, the track's; `at` counts as the segment's decode time does, and
+    `shift_decode_time` moves it likewise. The scheme is that of AOMedia's "Carriage of ID3 Timed Metadata in CMAF".
+
+    Raises:
+        BoxError: there is no `moof`.
+    """
+    moof = next((box for box in _boxes(segment, 0, len(segment), "segment") if box.kind == "moof"), None)
+    if moof is None:
+        raise BoxError("moof", "missing")
+    fields = struct.pack(">IQII", timescale, at, duration, event_id)
+    emsg = _full_box(b"emsg", 1, 0, fields + ID3_SCHEME + b"\0" + b"\0" + event)
+    return segment[: moof.start] + emsg + segment[moof.start :]
 
 
 def shift_decode_time(segment: bytes, units: int, timescale: int | None = None) -> bytes:

@@ -13,7 +13,9 @@ from dataclasses import dataclass
 
 from streamer.units import Ticks
 
-_SEGMENT = re.compile(r"([0-9a-f]{24})-([a-z0-9]{1,8})-(\d{1,6})-([0-9a-f]{1,16})-(\d{1,4})-([A-Za-z0-9_-]{11})\.m4s")
+_SEGMENT = re.compile(
+    r"([0-9a-f]{24})-([a-z0-9]{1,8})-(\d{1,6})-([0-9a-f]{1,16})-(\d{1,4})-(0|[0-9a-f]{12})-([A-Za-z0-9_-]{11})\.m4s"
+)
 _INIT = re.compile(r"([0-9a-f]{24})-([A-Za-z0-9_-]{11})\.mp4")
 MAX_NAME = 96
 
@@ -27,6 +29,7 @@ class SegmentName:
     number: int  # within the clip, from 0
     offset: Ticks  # of the visit on the timeline, the same for picture and sound
     frames: int = 0  # sound: AAC frames, where it has another length than in the clip; 0: it has not
+    mark: str = ""  # id of the timed metadata in it; empty: none
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +47,7 @@ class Namer:
 
     def segment(self, name: SegmentName) -> str:
         """Spells a segment's name."""
-        stem = f"{name.clip}-{name.rendition}-{name.number}-{name.offset:x}-{name.frames}"
+        stem = f"{name.clip}-{name.rendition}-{name.number}-{name.offset:x}-{name.frames}-{name.mark or 0}"
         return f"{stem}-{self._seal(stem)}.m4s"
 
     def init(self, init: str) -> str:
@@ -56,9 +59,14 @@ class Namer:
         if len(name) > MAX_NAME or not hmac.compare_digest(self._seal_of(name), self._seal(name[:-16])):
             return None
         if found := _SEGMENT.fullmatch(name):
-            clip, rendition, number, offset, frames, _ = found.groups()
+            clip, rendition, number, offset, frames, mark, _ = found.groups()
             return SegmentName(
-                clip=clip, rendition=rendition, number=int(number), offset=Ticks(int(offset, 16)), frames=int(frames)
+                clip=clip,
+                rendition=rendition,
+                number=int(number),
+                offset=Ticks(int(offset, 16)),
+                frames=int(frames),
+                mark="" if mark == "0" else mark,
             )
         if found := _INIT.fullmatch(name):
             return InitName(init=found[1])

@@ -6,16 +6,26 @@ import asyncio
 import errno
 import hashlib
 import shutil
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import accumulate
 from pathlib import Path
 
 import msgspec
 
 from streamer.errors import LibraryError, PackagingError, StoryError
 from streamer.library.filesystem import PACKAGE_FORMAT, Encoded, Library, SourceHash, revision_of
-from streamer.media.index import AudioRendition, ClipIndex, Package, RenditionIndex, VideoRendition
+from streamer.media.index import (
+    AudioRendition,
+    ClipIndex,
+    Mark,
+    Package,
+    RenditionIndex,
+    VideoRendition,
+    segment_ticks,
+)
 from streamer.media.ladder import Ladder
 from streamer.media.mp4 import codecs_of, timescale_of
 from streamer.packager import commands
@@ -34,8 +44,8 @@ from streamer.packager.probe import Source, probe
 from streamer.packager.process import Finished, run
 from streamer.packager.tools import Tools
 from streamer.story import lint
-from streamer.story.model import Story, hold_sources
-from streamer.units import decimal_seconds
+from streamer.story.model import Decision, Story, hold_sources, instant_within
+from streamer.units import Ticks, decimal_seconds
 
 FORMAT = 2  # of what this packager makes; another one encodes everything anew
 CONCURRENT_DECODES = 2  # each has one thread for every rendition, and those of the decoder
@@ -439,6 +449,21 @@ class _Job:
         self._on_progress(Progress(stage=stage, source=self._asset.src, done=min(done, total), total=total))
 
 
+def mark_of(story: Story, decision: Decision, clip: ClipIndex, picture: str) -> Mark:
+    """Gives the timed metadata that tell players' apps of a decision as it opens."""
+    opens, closes = (instant_within(at, clip.duration) for at in (decision.opens_at, decision.closes_at))
+    rendition = clip.renditions[picture]
+    ends = list(accumulate(segment_ticks(segment, rendition.timescale) for segment in rendition.segments))
+    draft = Mark(
+        id="",
+        number=min(bisect_right(ends, opens), len(ends) - 1),
+        at=max(opens, Ticks(0)),
+        duration=max(Ticks(closes - opens), Ticks(0)),
+        value=msgspec.json.encode({"v": 1, "story": story.id, "decision": decision.id}).decode(),
+    )
+    return msgspec.structs.replace(draft, id=hashlib.sha256(msgspec.json.encode(draft)).hexdigest()[:12])
+
+
 def _package(  # noqa: PLR0917 - all that a package holds
     story: Story,
     story_path: Path,
@@ -467,5 +492,10 @@ def _package(  # noqa: PLR0917 - all that a package holds
         audio=first.audio,
         scenes={scene: index for scene, (_, index) in by_scene.items()},
         holds={src: index for src, (_, index) in by_hold.items()},
+        marks={
+            name: mark_of(story, scene.decision, by_scene[name][1], first.video[0].id)
+            for name, scene in story.scenes.items()
+            if scene.decision is not None
+        },
     )
     return msgspec.structs.replace(draft, revision=revision_of(draft))

@@ -12,7 +12,7 @@ import pytest
 
 from streamer.errors import LibraryError
 from streamer.library.filesystem import Encoded, Library, SourceHash, content_id, revision_of
-from streamer.media.index import AudioRendition, ClipIndex, Package, RenditionIndex, Segment, VideoRendition
+from streamer.media.index import AudioRendition, ClipIndex, Mark, Package, RenditionIndex, Segment, VideoRendition
 from streamer.units import Ticks
 
 INIT = b"ftyp and moov"
@@ -60,7 +60,7 @@ ENCODED = Encoded(clip=CLIP.id, video=(VIDEO,), audio=AUDIO)
 
 def package(story_id: str = "sample", text: str = "story: 1") -> Package:
     draft = Package(
-        format=1,
+        format=2,
         revision="",
         story_id=story_id,
         story_file="story.yaml",
@@ -131,7 +131,7 @@ def test_a_revision_is_that_of_its_content(library: Library) -> None:
     [
         (lambda data: data[:-9], "is damaged: .*Package the story again"),
         (lambda data: data.replace(b"story: 1", b"story: 2"), "is damaged: its content is not that of its name"),
-        (lambda data: data.replace(b'"format":1', b'"format":9'), "has format 9, not 1"),
+        (lambda data: data.replace(b'"format":2', b'"format":9'), "has format 9, not 2"),
     ],
 )
 def test_a_damaged_package_is_named(library: Library, damage: object, problem: str) -> None:
@@ -272,3 +272,15 @@ async def test_readers_never_see_a_file_half_written(library: Library) -> None:
     library.publish(package(text="story: 1 # mended"))
 
     assert [path.name for path in (library.root / "stories" / "sample").iterdir() if path.name.startswith(".")] == []
+
+
+async def test_metadata_are_found_by_their_id_alone(library: Library) -> None:
+    mark = Mark(id="0123456789ab", number=1, at=Ticks(7), duration=Ticks(9), value="{}")
+    draft = msgspec.structs.replace(package(), marks={"a": mark}, revision="")
+
+    library.publish(msgspec.structs.replace(draft, revision=revision_of(draft)))
+
+    assert await library.read_mark(mark.id) == mark
+    for unknown in ("ba9876543210", "../stories"):
+        with pytest.raises(LibraryError):
+            await library.read_mark(unknown)

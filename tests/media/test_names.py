@@ -16,6 +16,7 @@ names = st.builds(
     number=st.integers(0, 999_999),
     offset=st.integers(0, 2**62).map(Ticks),
     frames=st.integers(0, 9999),
+    mark=st.sampled_from(("", "0123456789ab", "ffffffffffff")),
 )
 
 

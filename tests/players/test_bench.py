@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 
 import pytest
@@ -14,6 +15,7 @@ pytestmark = [pytest.mark.players, pytest.mark.timeout(600)]
 
 AT_ONCE = 4
 STALL_MS = {"browser": 50, "native": 150}
+HEARD = ("hls.js", "hls.js lowLatencyMode false", "shaka")  # who hand timed ID3 to apps, and how is known here
 FRAME_GAP_MS = 60  # 1.5 frames
 CELLS = {
     (player, addressing): Cell(player=player, addressing=addressing, scenario=joins(4.0, count=3))
@@ -28,6 +30,17 @@ def results() -> dict[tuple[str, str], Result]:
     return {}
 
 
+def hears(result: Result) -> bool:
+    """Tells whether an app was told of each decision as its window opens."""
+    plot = CELLS[result["player"], result["addressing"]].scenario.plot
+    opens = [join - plot.lead - 5.5 for join in plot.joins_at]  # the window is 5.5 s
+    told = result["metadata"]
+    return len(told) == len(opens) and all(
+        abs(at - wanted) < 0.1 and json.loads(value)["decision"] in ("way-a", "way-b")
+        for (at, value), wanted in zip(told, opens, strict=True)
+    )
+
+
 def wrong(result: Result) -> Sequence[str]:
     """Gives what a run missed."""
     most = STALL_MS["browser" if result["player"] in browser.PLAYERS else "native"]
@@ -40,6 +53,7 @@ def wrong(result: Result) -> Sequence[str]:
             "media were skipped": result["skipped_s"] == 0,
             "a choice did not count": result["counted"] == result["wanted"] == 3,
             "it did not end": result["ended"],
+            "timed metadata were not heard": result["player"] not in HEARD or hears(result),
             "there was an error": result["errors"] == [],
         }.items()
         if not is_right

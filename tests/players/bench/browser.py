@@ -100,5 +100,6 @@ async def watch(
         samples=[(now / 1000, at, paused) for now, at, paused in found["samples"]],
         frames=[(at, count) for _, at, count in found["frames"]],
         errors=found["errors"],
+        metadata=[(at, value) for at, value in found["metadata"]],
         ended=any(event[0] == "ended" for event in found["events"]),
     )

@@ -20,6 +20,7 @@ class Watched:
     frames: list[tuple[float, int]] = field(default_factory=list)  # media s, count of frames shown
     errors: list[str] = field(default_factory=list)
     ended: bool = False
+    metadata: list[tuple[float, str]] = field(default_factory=list)  # media s, value: as an app gets them
 
 
 def stall_ms(watched: Watched, joins: Sequence[float] | None) -> float | None:

@@ -108,6 +108,7 @@ class Bench:
             "started_with_first_segment": "-0-0-" in first,
             "skipped_s": skipped_s(watched),
             "ended": watched.ended,
+            "metadata": sorted(set(map(tuple, watched.metadata))),
             "errors": watched.errors,
             "resolution_ms": watched.resolution_ms,
             "date": datetime.now(UTC).date().isoformat(),
