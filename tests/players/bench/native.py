@@ -157,5 +157,5 @@ def version_of(player: str) -> str:
     else:
         asked = [PROGRAMS[player], "--version"]
     words = subprocess.run(asked, capture_output=True, text=True, check=False).stdout.splitlines()
-    found = re.findall(r"(?<![\w-])\d+\.\d[\w.:+~-]*", words[0]) if words else []
+    found = re.findall(r"(?<![-\d.])\d+\.\d[\w.:+~-]*", words[0]) if words else []
     return found[0] if found else "unknown"
