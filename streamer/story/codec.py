@@ -423,7 +423,6 @@ def _build(read: StoryFile, language: Language, conditions: dict[str, Expression
         scenes={name: _scene(name, scene, read, language) for name, scene in read.scenes.items()},
         fallback=read.fallback,
         expressions=language,
-        low_latency=read.low_latency,
     )
 
 

@@ -48,9 +48,9 @@ async def stage() -> AsyncIterator[tuple[Browser, str]]:
 
     application.router.add_get("/", page)
     application.router.add_get("/vendor/{name}", script)
-    runner = web.AppRunner(application, access_log=None)
+    runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
     await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0, shutdown_timeout=0.1).start()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
     try:
         async with async_playwright() as playwright:
             browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=SWITCHES)

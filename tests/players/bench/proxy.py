@@ -85,9 +85,9 @@ async def proxied(
 
         application = web.Application()
         application.router.add_route("*", "/{path:.*}", handle)
-        runner = web.AppRunner(application, access_log=None, handler_cancellation=True)
+        runner = web.AppRunner(application, access_log=None, handler_cancellation=True, shutdown_timeout=0.1)
         await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0, shutdown_timeout=0.1)
+        site = web.TCPSite(runner, "127.0.0.1", 0)
         await site.start()
         port = runner.addresses[0][1]
         proxy = Proxy(url=f"http://127.0.0.1:{port}", network=network, fails=fails)
