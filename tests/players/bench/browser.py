@@ -17,6 +17,7 @@ from tests.players.bench.scenarios import Scenario
 from tools import vendor
 
 PLAYERS = ("hls.js", "hls.js lowLatencyMode false", "shaka", "video.js", "chromium native")
+SWITCHED = PLAYERS[:4]  # those that can be told to take another quality
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 SWITCHES = [
     "--no-sandbox",

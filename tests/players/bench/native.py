@@ -24,6 +24,9 @@ PROGRAMS["ffmpeg"] = "ffmpeg"
 RESOLUTION_MS = 1000 / FRAME_RATE
 
 
+PAUSED = ("mpv",)  # those that can be told to pause
+
+
 def is_installed(player: str) -> bool:
     """Tells whether a player is there; ffmpeg is the packager's own."""
     return player == "ffmpeg" or shutil.which(PROGRAMS[player]) is not None
@@ -33,11 +36,11 @@ async def watch(player: str, *, url: str, scenario: Scenario, folder: Path) -> W
     """Plays a session to its end, or until it takes too long."""
     watched = Watched(version=version_of(player), resolution_ms=RESOLUTION_MS)
     await asyncio.to_thread(_open_to_all, folder)
-    process, places = await _started(player, url, folder)
+    process, places = await _started(player, url, folder, scenario)
     try:
         async with asyncio.timeout(scenario.seconds + 25):
-            async for place in places:
-                watched.samples.append((time.monotonic(), place, False))
+            async for place, paused in places:
+                watched.samples.append((time.monotonic(), place, paused))
                 watched.frames.append((place, len(watched.frames)))
             watched.ended = await process.wait() == 0
     except TimeoutError:
@@ -57,12 +60,14 @@ def _open_to_all(folder: Path) -> None:
     (folder / "mpv.sock").unlink(missing_ok=True)
 
 
-async def _started(player: str, url: str, folder: Path) -> tuple[asyncio.subprocess.Process, AsyncIterator[float]]:
+async def _started(
+    player: str, url: str, folder: Path, scenario: Scenario
+) -> tuple[asyncio.subprocess.Process, AsyncIterator[tuple[float, bool]]]:
     if player == "mpv":
         socket = folder / "mpv.sock"
         options = ("--no-config", "--vo=null", "--ao=null", "--no-terminal", f"--input-ipc-server={socket}")
         process = await _run("mpv", *options, url, folder=folder)
-        return process, _mpv(process, socket)
+        return process, _mpv(socket, scenario)
     if player == "vlc":
         pipe = folder / "pictures"
         pipe.unlink(missing_ok=True)
@@ -96,14 +101,14 @@ async def _run(*command: str, folder: Path) -> asyncio.subprocess.Process:
     )
 
 
-async def _lines(process: asyncio.subprocess.Process, pattern: re.Pattern[bytes]) -> AsyncIterator[float]:
+async def _lines(process: asyncio.subprocess.Process, pattern: re.Pattern[bytes]) -> AsyncIterator[tuple[float, bool]]:
     assert process.stdout is not None
     async for line in process.stdout:
         if found := pattern.search(line):
-            yield int(found[1] or 0) * 3600 + int(found[2] or 0) * 60 + float(found[3])
+            yield int(found[1] or 0) * 3600 + int(found[2] or 0) * 60 + float(found[3]), False
 
 
-async def _mpv(process: asyncio.subprocess.Process, socket: Path) -> AsyncIterator[float]:
+async def _mpv(socket: Path, scenario: Scenario) -> AsyncIterator[tuple[float, bool]]:
     for _ in range(500):
         with suppress(FileNotFoundError, ConnectionRefusedError):
             reader, writer = await asyncio.open_unix_connection(str(socket))
@@ -111,15 +116,29 @@ async def _mpv(process: asyncio.subprocess.Process, socket: Path) -> AsyncIterat
         await asyncio.sleep(0.02)
     else:
         return
+    loop = asyncio.get_running_loop()
+    pauses = list(scenario.pauses)
+    paused = False
+
+    def pause(*, on: bool) -> None:
+        nonlocal paused
+        paused = on
+        writer.write(json.dumps({"command": ["set_property", "pause", on]}).encode() + b"\n")
+
     writer.write(b'{"command": ["observe_property", 1, "time-pos"]}\n')
     async for line in reader:
         said = json.loads(line)
         if said.get("name") == "time-pos" and said.get("data") is not None:
-            yield float(said["data"])
+            place = float(said["data"])
+            yield place, paused
+            if pauses and place >= pauses[0].at:
+                pause(on=True)
+                yield place, paused
+                loop.call_later(pauses.pop(0).seconds, lambda: pause(on=False))
     writer.close()
 
 
-async def _vlc(process: asyncio.subprocess.Process, pipe: Path) -> AsyncIterator[float]:
+async def _vlc(process: asyncio.subprocess.Process, pipe: Path) -> AsyncIterator[tuple[float, bool]]:
     """Counts pictures as VLC shows them: its own clock is told a few times a second only."""
     loop = asyncio.get_running_loop()
     descriptor = os.open(pipe, os.O_RDWR | os.O_NONBLOCK)  # never at its end: VLC opens it anew
@@ -142,7 +161,7 @@ async def _vlc(process: asyncio.subprocess.Process, pipe: Path) -> AsyncIterator
             found = (rest + data).count(b"FRAME\n")
             rest = data[-5:]
             for _ in range(found):
-                yield count / FRAME_RATE
+                yield count / FRAME_RATE, False
                 count += 1
     finally:
         transport.close()

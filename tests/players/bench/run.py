@@ -49,6 +49,17 @@ class Cell:
         return (self.player, self.addressing, scenario.name, str(scenario.choice_before), scenario.network.name)
 
 
+def can_play(player: str, scenario: Scenario) -> bool:
+    """Tells whether a player is there and can be told to do what a scenario does."""
+    if scenario.changes_at and player not in browser.SWITCHED:
+        return False
+    if player in browser.PLAYERS:
+        return True
+    if scenario.pauses and (player not in native.PAUSED or scenario.beacon):
+        return False
+    return native.is_installed(player)
+
+
 class Bench:
     """Servers for both addressings and a browser, ready to run cells."""
 
@@ -207,7 +218,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if not asked.scenario or any(word in scenario.name for word in asked.scenario)
             if not asked.network or ("open" if scenario.network.name == "open" else "slow") in asked.network
             if not asked.lead or scenario.choice_before in asked.lead
-            if player in browser.PLAYERS or native.is_installed(player)
+            if can_play(player, scenario)
         ]
         commit, known = _commit(), results()
         done = [_key(result) for result in known if result["commit"] == commit]
