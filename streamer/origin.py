@@ -9,7 +9,7 @@ from streamer.errors import LibraryError, NotFound
 from streamer.library.filesystem import Library
 from streamer.media.id3 import text_tag
 from streamer.media.index import AUDIO_FRAME_SAMPLES, AUDIO_SAMPLE_RATE, Mark, audio_frames_at
-from streamer.media.mp4 import shift_decode_time, with_event
+from streamer.media.mp4 import part_of, shift_decode_time, with_event
 from streamer.media.names import InitName, Namer, SegmentName
 from streamer.units import units_of
 
@@ -82,6 +82,8 @@ class Origin:
             units, media_type = units_of(name.offset, timescale), "video/mp4"
             if name.mark:
                 body = marked(body, await self._library.read_mark(name.mark), timescale)
+        if name.part is not None:
+            body = part_of(body, name.part)
         return Media(body=shift_decode_time(body, units), media_type=media_type)
 
     def _keep(self, name: str, media: Media) -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from streamer.hls import media_playlist, multivariant_playlist
 from streamer.hls.attributes import packed
 from streamer.hls.delivery import Skip
-from streamer.hls.media_playlist import DateRange, MediaSegment
+from streamer.hls.media_playlist import DateRange, MediaSegment, PartialSegment
 from streamer.hls.multivariant_playlist import AudioTrack, MultivariantPlaylist, SessionData, VariantStream
 from streamer.hls.zipped import Zipped
 from streamer.media.index import (
@@ -24,10 +24,11 @@ from streamer.media.index import (
     segment_ticks,
 )
 from streamer.media.names import Namer, SegmentName
+from streamer.session.pacing import may_be_cut
 from streamer.session.timeline import Outcome, Placed, Stretch, Timeline
 from streamer.story.model import Story, text_in
 from streamer.story.rules import possible_successors
-from streamer.units import TICKS_PER_SECOND, Ticks, decimal_seconds, round_half_up
+from streamer.units import TICKS_PER_SECOND, Ticks, decimal_seconds, round_half_up, ticks_of
 
 # Program Date Time is a story clock, not the wall clock: one constant start, so that a playlist's bytes are the same
 # for every viewer at the same place of the same path.
@@ -36,6 +37,7 @@ STORY_DATA = "io.branchline.story"
 TITLE_DATA = "io.branchline.title"
 MARK_BYTES = 512  # that timed metadata add to a segment, at most
 DELTA_LEVEL = 6  # of compression
+PARTS_TARGET_DURATIONS = 3  # parts further from the end are not listed any more (RFC 8216bis, section 6.2.1)
 DECISION_CLASS = "io.branchline.decision"
 HOLD_CLASS = "io.branchline.hold"
 RESULT_CLASS = "io.branchline.result"
@@ -74,9 +76,14 @@ class Form:
     zipped: bool = False  # Content-Encoding: gzip
     start_ms: int | None = None  # EXT-X-START for who goes on elsewhere; None: the beginning
     has: int | None = None  # segments that the player has, as far as it said
+    parts: int = 0  # of the newest segment, that are listed; 0: all of it
 
 
 PLAIN = Form()
+
+
+def _sent(body: bytes, form: Form) -> bytes:
+    return gzip.compress(body, DELTA_LEVEL, mtime=0) if form.zipped else body
 
 
 class Rendered:
@@ -106,17 +113,21 @@ class Rendered:
             self._pieces.append(media_playlist.write_segment(segment))
             if segment.date_ranges:
                 self._ranges.append((number, media_playlist.write_date_ranges(segment.date_ranges)))
-        ends = media_playlist.ENDLIST if self._timeline.complete and edge == self._timeline.settled else b""
+        ends = media_playlist.ENDLIST if self._is_over(edge, form) else b""
         skipped = 0 if form.skip is Skip.NO or ends else self._skippable(edge)
         # video.js takes a delta with as many segments as it has for one without news (its isPlaylistUnchanged counts
         # before it merges), and stands still: a delta is sent only to who has more than it lists.
         if skipped and (form.has is None or edge - skipped < form.has):
-            delta = self._delta(edge, skipped, form)
-            return gzip.compress(delta, DELTA_LEVEL, mtime=0) if form.zipped else delta
+            return _sent(self._delta(edge, skipped, form), form)
+        if self._timeline.stage.package.part_target_ms:
+            return _sent(b"".join((self._head(form), *self._listed(0, edge, form), ends)), form)
         head = self._head(form) if form.start_ms is not None else self._pieces[0]
         if not form.zipped:
             return b"".join((head, *self._pieces[1 : edge + 1], ends))
         return self._zipped.joined(self._pieces, edge + 1, head, ends)
+
+    def _is_over(self, edge: int, form: Form) -> bool:
+        return self._timeline.complete and edge == self._timeline.settled and not form.parts
 
     def _head(self, form: Form) -> bytes:
         start = media_playlist.START_OFFSET
@@ -128,7 +139,8 @@ class Rendered:
             Skip.SEGMENTS_AND_RANGES: media_playlist.SKIP_RANGES_VERSION,
         }[form.skip]
         target = self._timeline.stage.package.target_duration
-        return media_playlist.write_head(target, self._map_uri, start=start, version=version)
+        parts = self._timeline.stage.package.part_target_ms
+        return media_playlist.write_head(target, self._map_uri, start=start, version=version, part_target_ms=parts)
 
     def _skippable(self, edge: int) -> int:
         """Gives how many segments lie before the Skip Boundary, which is counted from the end of the list."""
@@ -149,9 +161,37 @@ class Rendered:
         ranges = form.skip is Skip.SEGMENTS_AND_RANGES
         kept = () if ranges else tuple(text for number, text in self._ranges if number < skipped)
         skip = media_playlist.write_skip(skipped, ranges=ranges)
-        return b"".join((self._head(form), *kept, skip, *self._pieces[skipped + 1 : edge + 1]))
+        return b"".join((self._head(form), *kept, skip, *self._listed(skipped, edge, form)))
 
-    def _segment(self, number: int) -> MediaSegment:
+    def _listed(self, first: int, edge: int, form: Form) -> Iterator[bytes]:
+        """Spells the segments from `first` on; the newest with their parts, the next part and the other renditions."""
+        package = self._timeline.stage.package
+        if not package.part_target_ms:
+            yield from self._pieces[first + 1 : edge + 1]
+            return
+        whole = edge - (form.parts > 0)
+        until = self._timeline.end_of(whole - 1) - PARTS_TARGET_DURATIONS * package.target_duration * TICKS_PER_SECOND
+        parted = edge
+        while parted > first and self._timeline.end_of(parted - 1) > until:
+            parted -= 1
+        yield from self._pieces[first + 1 : parted + 1]
+        for number in range(parted, edge):
+            segment = self._segment(number, in_parts=not self._timeline.is_last(number))
+            yield media_playlist.write_segment(segment, parts=form.parts if number == edge - 1 else 0)
+        if self._is_over(edge, form):
+            return
+        count = len(self._segment(edge - 1, in_parts=True).parts)
+        if form.parts:
+            yield media_playlist.write_hint(self._segment(edge - 1, in_parts=True).parts[form.parts].uri)
+        elif (
+            edge < self._timeline.listable and not may_be_cut(self._timeline, edge) and not self._timeline.is_last(edge)
+        ):
+            yield media_playlist.write_hint(self._segment(edge, in_parts=True).parts[0].uri)
+        for rendition in renditions_of(package):
+            if rendition.id != self._rendition.id:
+                yield media_playlist.write_report(f"{rendition.id}.m3u8", edge - 1, (form.parts or count) - 1)
+
+    def _segment(self, number: int, *, in_parts: bool = False) -> MediaSegment:
         stretch = self._timeline.stretch_at(number)
         index = number - stretch.first
         segment, frames = segment_at(stretch, index, self._rendition)
@@ -165,9 +205,20 @@ class Rendered:
             frames=frames,
             mark=mark.id if mark is not None and marked else "",
         )
+        base, namer = self._addresses.base, self._addresses.namer
         return MediaSegment(
-            uri=self._addresses.base + self._addresses.namer.segment(name),
+            uri=base + namer.segment(name),
             duration=segment_ticks(segment, self._rendition.timescale),
+            parts=tuple(
+                PartialSegment(
+                    uri=base + namer.segment(replace(name, part=part)),
+                    duration=ticks_of(duration, self._rendition.timescale),
+                    independent=part == 0 or not isinstance(self._rendition, VideoRendition),
+                )
+                for part, duration in enumerate(segment.parts)
+            )
+            if in_parts
+            else (),
             starts=EPOCH if number == 0 else None,
             date_ranges=tuple(_date_ranges(self._timeline, stretch, number)),
         )

@@ -14,6 +14,7 @@ from streamer.clock import Clock
 from streamer.config import Settings
 from streamer.errors import Conflict, MalformedRequest, NotAllowed, NotFound, SessionGone, TooMany
 from streamer.hls.cmcd import Cmcd
+from streamer.hls.delivery import Directives
 from streamer.identity import Identity, Ticket
 from streamer.media.names import Namer
 from streamer.playlists import PLAIN, Addresses, Form, rendition_of
@@ -48,6 +49,8 @@ from streamer.units import TICKS_PER_SECOND, Ticks, decimal_seconds, ticks_of_mi
 log = structlog.get_logger("branchline.sessions")
 
 RESERVE_SEGMENTS = 3  # published ahead of a write, so that not every poll writes
+HELD_PART_TARGETS = 2.5  # how long a part is waited for: hls.js gives up a list after 3 PART-TARGETs
+NOTHING_ASKED = Directives()
 MAX_SAVES = 8  # tries of one compare-and-swap before the request is given up
 
 KEEP_ALIVE_MS = 15_000
@@ -175,18 +178,19 @@ class Sessions:
         if run is not None and run != live.timeline.run:
             return len(self._former(live, rendition_id, run, form))
         published = max(live.edge.published, self._policy.first_segments)
+        form = replace(form, parts=live.edge.parts)
         return len(self._spelled.text(live.timeline, rendition_id, published, form))
 
     async def media_playlist(
         self,
         session_id: str,
         rendition_id: str,
-        segments: int | None,
+        asked: Directives = NOTHING_ASKED,
         *,
         run: int | None = None,
         form: Form = PLAIN,
     ) -> bytes:
-        """Gives a Media Playlist; with `segments`, holds the answer until so many are listed, or for a while.
+        """Gives a Media Playlist; holds the answer until the segments or parts asked for are listed, or for a while.
 
         Raises:
             NotFound: no such session, run or rendition.
@@ -202,12 +206,13 @@ class Sessions:
         idle_ms = self._clock.now_ms() - live.answered_ms if picture and live.answered_ms else None
         self._sign(live, starts=not self._policy.requests_seen, idle_ms=idle_ms)
         await self._settle(live)
-        if segments is not None and not self._all_listed(live):
-            if segments > live.edge.published + 2:
-                raise MalformedRequest("_HLS_msn", f"segment {segments - 1} lies too far ahead")
-            await self._hold(live, segments)
+        if asked.segments is not None and not self._all_listed(live):
+            if asked.segments > live.edge.published + 2:
+                raise MalformedRequest("_HLS_msn", f"segment {asked.segments - 1} lies too far ahead")
+            await self._hold(live, asked.segments, asked.parts)
         if picture:
             live.answered_ms = self._clock.now_ms()
+        form = replace(form, parts=live.edge.parts)
         return self._spelled.text(live.timeline, rendition_id, live.edge.published, form)
 
     async def segment_requested(self, session_id: str, offset: Ticks, number: int, said: Cmcd | None = None) -> None:
@@ -454,7 +459,7 @@ class Sessions:
         return self._spelled.text(timeline, rendition_id, timeline.settled, form)
 
     def _all_listed(self, live: Live) -> bool:
-        return live.timeline.complete and live.edge.published == live.timeline.settled
+        return live.timeline.complete and live.edge.published == live.timeline.settled and not live.edge.parts
 
     def _sign(self, live: Live, *, requested: int = 0, starts: bool, idle_ms: int | None = None) -> None:
         before = live.register
@@ -510,7 +515,7 @@ class Sessions:
             await self._reload(live)
             edge = self._advanced(live)
         listed, live.edge = live.edge, edge
-        if edge.published > listed.published:
+        if (edge.published, edge.parts) != (listed.published, listed.parts):
             _wake(live)
         if live.register.sign_ms - live.written_ms >= self._settings.sessions.register_seconds * 1000:
             live.written_ms = self._clock.now_ms()
@@ -565,9 +570,12 @@ class Sessions:
                 self._adopt(live, stored.record, stored.version)
             live.reserved = max(live.reserved, _reserved(stored, live.record))
 
-    async def _hold(self, live: Live, segments: int) -> None:
-        deadline_ms = self._clock.now_ms() + round(self._settings.pacing.hold_seconds * 1000)
-        while live.edge.published < segments and not self._all_listed(live) and not self._closing:
+    async def _hold(self, live: Live, segments: int, parts: int) -> None:
+        hold_ms = round(self._settings.pacing.hold_seconds * 1000)
+        if parts and live.timeline.stage.package.part_target_ms:
+            hold_ms = min(hold_ms, round(HELD_PART_TARGETS * live.timeline.stage.package.part_target_ms))
+        deadline_ms = self._clock.now_ms() + hold_ms
+        while not _lists(live, segments, parts) and not self._all_listed(live) and not self._closing:
             now_ms = self._clock.now_ms()
             if now_ms >= deadline_ms:
                 return
@@ -620,6 +628,19 @@ class Sessions:
             "committed": commit is not None,
             "closes_in_ms": closes_in * 1000 // TICKS_PER_SECOND,
         }
+
+
+def _lists(live: Live, segments: int, parts: int) -> bool:
+    """Tells whether so many segments are listed, or so many parts of the last of them.
+
+    A part after a segment's last is the first of the next one (RFC 8216bis, section 6.2.5.2).
+    """
+    published, listed = live.edge.published, live.edge.parts
+    if parts and published >= segments and parts > len(live.timeline.part_ends(segments - 1)):
+        segments, parts = segments + 1, 1
+    if published != segments:
+        return published > segments
+    return not listed or 0 < parts <= listed
 
 
 def _word_of(said: Cmcd, asked_from: Ticks | None) -> Word | None:

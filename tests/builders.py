@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import msgspec
 
-from streamer.library.filesystem import revision_of
+from streamer.library.filesystem import PACKAGE_FORMAT, revision_of
 from streamer.media.index import (
     AUDIO_FRAME_SAMPLES,
     AUDIO_FRAME_TICKS,
@@ -21,12 +21,15 @@ from streamer.media.index import (
 )
 from streamer.media.names import Namer
 from streamer.packager.pipeline import mark_of
+from streamer.packager.plan import Rate, part_target_ms
+from streamer.packager.plan import cuts as cuts_of
 from streamer.playlists import Addresses
 from streamer.session.timeline import Stage, stage
 from streamer.story.codec import load_story
 from streamer.story.model import Story, hold_sources
 from streamer.units import Ticks, seconds_to_ticks, units_of
 
+RATE = Rate(numerator=25, denominator=1)
 FRAME = 3600  # of 25 frames a second, in units of 1/90,000 s
 ADDRESSES = Addresses(namer=Namer(b"key of the tests"))
 
@@ -37,6 +40,7 @@ def seconds(value: str | float) -> Ticks:
 
 
 FLAGS = "!?*"
+PARTS = "low_latency: true\n"
 LOOP_SECONDS = seconds("5.04")
 
 
@@ -76,24 +80,29 @@ def lengths_of(lines: str) -> dict[str, Ticks]:
     return {**found, "idle": LOOP_SECONDS} if "?" in lines else found
 
 
-def clip(name: str, duration: Ticks) -> ClipIndex:
+def clip(name: str, duration: Ticks, *, in_parts: bool = False) -> ClipIndex:
     """Gives a clip of that length, cut as the packager cuts: 2 s, a tail under 0.5 s in its neighbour."""
     frames = units_of(duration, 25)
+    parts = cuts_of(frames, RATE, 2, parts=in_parts)
     cuts = [*range(0, frames, 50), frames]
     if len(cuts) > 2 and cuts[-1] - cuts[-2] < 12.5:
         del cuts[-2]
-    pictures = tuple(_segment((stop - start) * FRAME) for start, stop in pairwise(cuts))
+    pictures = tuple(
+        _segment((stop - start) * FRAME, tuple(part * FRAME for part in parts.parts_of_picture(number, 0)))
+        for number, (start, stop) in enumerate(pairwise(cuts))
+    )
     total = -(-duration // AUDIO_FRAME_TICKS)
     grid = [round(Fraction(cut * 48000, 25 * AUDIO_FRAME_SAMPLES)) for cut in cuts[:-1]] + [total]
-    sounds = tuple(_segment((stop - start) * AUDIO_FRAME_SAMPLES) for start, stop in pairwise(grid))
+
+    def sound(number: int, frames: int) -> Segment:
+        lengths = tuple(part * AUDIO_FRAME_SAMPLES for part in parts.parts_of_sound(number, frames))
+        return _segment(frames * AUDIO_FRAME_SAMPLES, lengths)
+
+    sounds = tuple(sound(number, stop - start) for number, (start, stop) in enumerate(pairwise(grid)))
     others = tuple(
-        tuple(
-            _segment((stop - start) * AUDIO_FRAME_SAMPLES)
-            for stop in sorted({math.floor(exact), math.ceil(exact)})
-            if stop != ordinary
-        )
-        for exact, (start, ordinary) in zip(
-            (Fraction(cut * 48000, 25 * AUDIO_FRAME_SAMPLES) for cut in cuts[1:]), pairwise(grid), strict=True
+        tuple(sound(number, stop - start) for stop in sorted({math.floor(exact), math.ceil(exact)}) if stop != ordinary)
+        for number, (exact, (start, ordinary)) in enumerate(
+            zip((Fraction(cut * 48000, 25 * AUDIO_FRAME_SAMPLES) for cut in cuts[1:]), pairwise(grid), strict=True)
         )
     )
     video = RenditionIndex(timescale=90_000, segments=pictures)
@@ -105,12 +114,13 @@ def clip(name: str, duration: Ticks) -> ClipIndex:
     )
 
 
-def _segment(duration: int) -> Segment:
-    return Segment(duration=duration, size=1000 + duration // 100, sha256="00" * 32, independent=True)
+def _segment(duration: int, parts: tuple[int, ...]) -> Segment:
+    return Segment(duration=duration, size=1000 + duration // 100, sha256="00" * 32, independent=True, parts=parts)
 
 
 def package(story: Story, text: str, lengths: dict[str, Ticks]) -> Package:
     """Gives a package of the story with made-up media."""
+    clips = {name: clip(name, length, in_parts=story.low_latency) for name, length in lengths.items()}
     videos = tuple(
         VideoRendition(
             id=name,
@@ -124,7 +134,7 @@ def package(story: Story, text: str, lengths: dict[str, Ticks]) -> Package:
         for name, width, height in (("v0", 640, 360), ("v1", 1280, 720))
     )
     made = Package(
-        format=2,
+        format=PACKAGE_FORMAT,
         revision="",
         story_id=story.id,
         story_file="story.yaml",
@@ -132,10 +142,11 @@ def package(story: Story, text: str, lengths: dict[str, Ticks]) -> Package:
         target_duration=2,
         video=videos,
         audio=AudioRendition(id="a0", codecs="mp4a.40.2", timescale=48_000, init="a" * 24, name="Sound", channels=2),
-        scenes={name: clip(name, lengths[name]) for name in story.scenes},
-        holds={name: clip(name, lengths[name]) for name in hold_sources(story)},
+        part_target_ms=part_target_ms(RATE) if story.low_latency else 0,
+        scenes={name: clips[name] for name in story.scenes},
+        holds={name: clips[name] for name in hold_sources(story)},
         marks={
-            name: mark_of(story, scene.decision, clip(name, lengths[name]), "v0")
+            name: mark_of(story, scene.decision, clips[name], "v0")
             for name, scene in story.scenes.items()
             if scene.decision is not None
         },
@@ -143,9 +154,9 @@ def package(story: Story, text: str, lengths: dict[str, Ticks]) -> Package:
     return msgspec.structs.replace(made, revision=revision_of(made))
 
 
-def staged(lines: str) -> Stage:
+def staged(lines: str, *, in_parts: bool = False) -> Stage:
     """Gives a story in a few words with made-up media, ready for a timeline."""
-    return staged_text(story_text(lines), lengths_of(lines))
+    return staged_text(story_text(lines) + PARTS * in_parts, lengths_of(lines))
 
 
 def staged_text(text: str, lengths: dict[str, Ticks]) -> Stage:

@@ -30,16 +30,18 @@ def read_media(text: str) -> Read:
     assert first.is_endlist == second.is_endlist
     assert first.media_sequence == second.media_sequence == 0
     assert (first.playlist_type or "").upper() == second.playlist_type == "EVENT"
-    durations = tuple(segment.duration or 0.0 for segment in first.segments)
+    whole = [segment for segment in first.segments if segment.uri]  # one of which only parts are listed has none yet
+    durations = tuple(segment.duration or 0.0 for segment in whole)
     assert durations == tuple(segment.duration for segment in second.segments)
-    assert len(first.segments) == len(second.segments)
-    for one, other in zip(first.segments, second.segments, strict=True):
+    assert len(whole) == len(second.segments)
+    for one, other in zip(whole, second.segments, strict=True):
         assert other.uri.endswith((one.uri or "nothing").rpartition("/")[2])
         assert one.discontinuity is other.discontinuity is False
-    ranges = tuple(found.id for segment in first.segments for found in segment.dateranges)
+    holders = [holder for segment in first.segments for holder in (*segment.parts, segment)]
+    ranges = tuple(found.id for holder in holders for found in holder.dateranges)
     assert sorted(ranges) == sorted(str(found.id) for found in second.dateranges)
     return Read(
-        uris=tuple(segment.uri or "" for segment in first.segments),
+        uris=tuple(segment.uri or "" for segment in whole),
         durations=durations,
         target_duration=int(first.target_duration or 0),
         ended=bool(first.is_endlist),

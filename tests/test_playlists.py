@@ -12,7 +12,7 @@ import pytest
 
 from streamer.hls.delivery import Skip
 from streamer.media.index import AUDIO_FRAME_TICKS, audio_frames_at
-from streamer.playlists import Form, Rendered, bit_rates, multivariant, rendition_of, segment_at
+from streamer.playlists import PLAIN, Form, Rendered, bit_rates, multivariant, rendition_of, segment_at
 from streamer.session.events import Committed
 from streamer.session.timeline import Timeline, fold, follow, start_timeline
 from streamer.units import Ticks
@@ -254,3 +254,61 @@ def test_a_player_that_has_no_more_than_a_delta_lists_gets_the_whole() -> None:
     assert listed == 7
     assert size(7) == len(rendered.text(8))
     assert size(8) < size(7)
+
+
+# ── parts ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def in_parts(edge: int, parts: int, rendition_id: str = "v0", form: Form = PLAIN) -> str:
+    timeline = start_timeline(staged("long 20.52 -> last\nlast 8 .", in_parts=True), {})
+    rendition = rendition_of(timeline.stage.package, rendition_id)
+    assert rendition is not None
+    return Rendered(timeline, rendition, ADDRESSES).text(edge, replace(form, parts=parts)).decode()
+
+
+def test_the_newest_segments_are_listed_in_parts_with_a_hint_and_a_report(golden: Golden) -> None:
+    picture, sound = in_parts(9, 2), in_parts(9, 2, "a0")
+
+    golden.check("in_parts_picture.m3u8", picture)
+    golden.check("in_parts_sound.m3u8", sound)
+    for text in (picture, sound):
+        assert len(read_media(text).uris) == 8
+        assert len(re.findall("#EXT-X-PART:", text)) == 3 * 4 + 2  # of the last six seconds, and what is begun
+        assert re.search(r'PRELOAD-HINT:TYPE=PART,URI="[^"]*-8p2-', text)
+    assert '#EXT-X-RENDITION-REPORT:URI="a0.m3u8",LAST-MSN=8,LAST-PART=1\n' in picture
+    assert '#EXT-X-RENDITION-REPORT:URI="v1.m3u8",LAST-MSN=8,LAST-PART=1\n' in picture
+
+
+def test_the_hint_is_the_part_that_comes_next() -> None:
+    for edge, parts in ((4, 0), (4, 1), (4, 3), (9, 2)):
+        hint = re.search('PRELOAD-HINT:TYPE=PART,URI="([^"]*)"', in_parts(edge, parts))
+        after = (edge, parts + 1) if parts else (edge + 1, 1)
+        later = in_parts(*after) if after[1] < 4 else in_parts(edge, 0)
+
+        assert hint is not None
+        assert re.findall('#EXT-X-PART:.*URI="([^"]*)"', later)[-1] == hint[1]
+
+
+def test_nothing_is_hinted_that_a_choice_may_change() -> None:
+    timeline = start_timeline(staged(LOOP, in_parts=True), {})
+
+    assert "PRELOAD-HINT" not in text_of(timeline, "v0")
+    assert "PRELOAD-HINT" in text_of(timeline, "v0", timeline.settled - 1)
+
+
+def test_the_last_segment_of_all_comes_whole_with_the_end() -> None:
+    text = in_parts(15, 0)
+
+    assert text.endswith("#EXT-X-ENDLIST\n")
+    assert "HINT" not in text
+    assert "REPORT" not in text
+    assert "#EXT-X-PART:" not in text[text.rindex("#EXTINF") - 400 :].rpartition("#EXTINF")[0].rpartition(".m4s\n")[2]
+    assert "HINT" not in in_parts(14, 0)
+
+
+def test_a_delta_in_parts_is_what_the_whole_ends_with() -> None:
+    whole, delta = in_parts(10, 3), in_parts(10, 3, form=Form(skip=Skip.SEGMENTS_AND_RANGES))
+
+    assert "SKIPPED-SEGMENTS=3" in delta
+    assert whole.endswith(delta.partition('DATERANGES=""\n')[2])
+    assert len(delta) < len(whole)

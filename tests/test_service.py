@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 from pathlib import Path
 
 import pytest
@@ -10,10 +11,13 @@ import pytest
 from streamer.config import Settings
 from streamer.errors import Conflict, MalformedRequest, NotAllowed, NotFound, SessionGone, TooLate, TooMany
 from streamer.hls.cmcd import Cmcd
+from streamer.hls.delivery import Directives
+from streamer.playlists import Form
+from streamer.service import _wake
 from streamer.session.choosing import MAX_ANSWERS, Answer
 from streamer.store.sqlite import SqliteStore
 from streamer.units import Ticks
-from tests.builders import seconds, story_text
+from tests.builders import PARTS, seconds, story_text
 from tests.manual import ManualClock, Player, publish, serving
 
 STORY = """
@@ -52,7 +56,7 @@ async def test_nothing_is_stored_until_a_media_playlist_is_asked_for(root: Path)
         await sessions.head(opened.id, "v0")
         assert await stored(root) == 0
 
-        await sessions.media_playlist(opened.id, "v0", None)
+        await sessions.media_playlist(opened.id, "v0")
 
         assert await stored(root) == 1
 
@@ -240,11 +244,11 @@ async def test_a_session_ends_with_its_age(root: Path) -> None:
     clock = ManualClock()
     async with serving(root, clock) as sessions:
         opened = await sessions.open("test", {}, trusted=False)
-        await sessions.media_playlist(opened.id, "v0", None)
+        await sessions.media_playlist(opened.id, "v0")
         clock.forward(24 * 3600 + 1)
 
         with pytest.raises(SessionGone):
-            await sessions.media_playlist(opened.id, "v0", None)
+            await sessions.media_playlist(opened.id, "v0")
         assert await sessions.forget_expired() == 1
         assert sessions.count == 0
 
@@ -255,9 +259,9 @@ async def test_a_request_too_far_ahead_is_refused(root: Path) -> None:
         opened = await sessions.open("test", {}, trusted=False)
 
         with pytest.raises(MalformedRequest):
-            await sessions.media_playlist(opened.id, "v0", 40)
+            await sessions.media_playlist(opened.id, "v0", Directives(segments=40))
         with pytest.raises(NotFound):
-            await sessions.media_playlist(opened.id, "v9", None)
+            await sessions.media_playlist(opened.id, "v9")
 
 
 async def test_without_requests_seen_the_first_list_starts_the_clock(root: Path) -> None:
@@ -319,7 +323,7 @@ async def test_an_answer_stored_while_the_lock_passes_is_not_lost(root: Path) ->
             await asyncio.sleep(0)
         clock.forward(0.5)  # the lock comes while the answer is being stored
 
-        await asyncio.gather(choosing, *(sessions.media_playlist(opened.id, "v0", None) for _ in range(5)))
+        await asyncio.gather(choosing, *(sessions.media_playlist(opened.id, "v0") for _ in range(5)))
         with pytest.raises(TooLate) as caught:
             await sessions.choose(opened.id, opened.token, answer("left", "2"))
 
@@ -443,9 +447,9 @@ async def test_going_back_appends_and_after_the_end_begins_a_new_run(tmp_path: P
         anew = await sessions.go_back(opened.id, opened.token, "start", "b2")
         second = Player(sessions, clock, opened.id)
         first_list = await second.poll()
-        former = await sessions.media_playlist(opened.id, "v0", None, run=1)
+        former = await sessions.media_playlist(opened.id, "v0", run=1)
         with pytest.raises(NotFound):
-            await sessions.media_playlist(opened.id, "v0", None, run=3)
+            await sessions.media_playlist(opened.id, "v0", run=3)
         with pytest.raises(NotFound):
             await sessions.go_back(opened.id, opened.token, "nowhere", "b3")
         second_end = await second.watch(60)
@@ -576,3 +580,52 @@ async def test_steps_back_have_a_bound(tmp_path: Path, monkeypatch: pytest.Monke
 
         with pytest.raises(TooMany):
             await sessions.go_back(opened.id, opened.token, "start", "2")
+
+
+# ── parts ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_a_part_is_waited_for_and_comes_at_its_time(tmp_path: Path) -> None:
+    publish(tmp_path, STORY, story_text(STORY) + PARTS)
+    clock = ManualClock()
+    async with serving(tmp_path, clock) as sessions:
+        opened = await sessions.open("test", {}, trusted=False)
+        player = Player(sessions, clock, opened.id)
+        await player.watch(2)
+        live = sessions._live[opened.id]
+        assert (live.edge.published, live.edge.parts) == (4, 2)
+
+        waits = asyncio.create_task(
+            sessions.media_playlist(opened.id, "v0", Directives(segments=4, parts=3), form=Form(zipped=True))
+        )
+        while live.wake is None:  # noqa: ASYNC110 - until it waits
+            await asyncio.sleep(0)
+        clock.forward(0.6)
+        await player.poll("a0")
+        text = gzip.decompress(await waits).decode()
+
+        assert text.count("-3p") == 3 + 1  # three are listed, the fourth is hinted
+        assert len(text) == await sessions.head(opened.id, "v0")
+        # A part after the fourth and last is the first of the next segment.
+        late = asyncio.create_task(sessions.media_playlist(opened.id, "v0", Directives(segments=3, parts=5)))
+        assert "-3p1" in (await late).decode()
+
+
+async def test_a_part_that_does_not_come_is_not_waited_for_until_the_player_gives_up(tmp_path: Path) -> None:
+    publish(tmp_path, STORY, story_text(STORY) + PARTS)
+    clock = ManualClock()
+    async with serving(tmp_path, clock) as sessions:
+        opened = await sessions.open("test", {}, trusted=False)
+        await sessions.media_playlist(opened.id, "v0")
+        began = clock.now_ms()
+
+        waits = asyncio.create_task(sessions.media_playlist(opened.id, "v0", Directives(segments=4, parts=1)))
+        live = sessions._live[opened.id]
+        while not waits.done():
+            await asyncio.sleep(0)
+            if live.wake is not None:
+                clock.forward(0.1)
+                _wake(live)
+
+        assert "-3p0" in (await waits).decode()  # hinted and no more
+        assert 1400 <= clock.now_ms() - began <= 3 * 586

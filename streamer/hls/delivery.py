@@ -30,6 +30,7 @@ class Directives:
     """What was asked; None: nothing."""
 
     segments: int | None = None  # hold the answer until so many segments are listed: _HLS_msn + 1
+    parts: int = 0  # or, of the last of them, so many parts: _HLS_part + 1; 0: it is wanted whole
     skip: Skip = Skip.NO  # _HLS_skip: what the player has already may be left out
 
 
@@ -44,7 +45,7 @@ def read_directives(query: Mapping[str, str]) -> Directives:
         raise DirectiveError("_HLS_part", "_HLS_part needs _HLS_msn beside it")
     skip = query.get("_HLS_skip", "")
     found = next((known for known in Skip if known.value == skip), Skip.NO)
-    return Directives(segments=None if msn is None else msn + 1, skip=found)
+    return Directives(segments=None if msn is None else msn + 1, parts=0 if part is None else part + 1, skip=found)
 
 
 def _number(query: Mapping[str, str], name: str) -> int | None:

@@ -87,5 +87,8 @@ def _stream_inf(variant: VariantStream) -> str:
             ("RESOLUTION", f"{variant.width}x{variant.height}"),
             ("FRAME-RATE", f"{thousandths // 1000}.{thousandths % 1000:03d}"),
             ("AUDIO", quoted(AUDIO_GROUP)),
+            # Our pictures carry none. Unless told so, Shaka looks for them in the last segment listed, which has no
+            # address while its parts are coming, and throws.
+            ("CLOSED-CAPTIONS", "NONE"),
         )
     )

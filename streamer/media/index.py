@@ -11,13 +11,14 @@ AUDIO_SAMPLE_RATE = 48_000
 AUDIO_FRAME_TICKS = Ticks(AUDIO_FRAME_SAMPLES * TICKS_PER_SECOND // AUDIO_SAMPLE_RATE)  # 15,052,800, exact
 
 
-class Segment(msgspec.Struct, frozen=True, kw_only=True):
+class Segment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One Media Segment of one rendition of a clip."""
 
     duration: int  # in units of the rendition's timescale; exact
     size: int  # bytes
     sha256: str  # of the bytes, hex
     independent: bool  # the first sample is a key frame
+    parts: tuple[int, ...] = ()  # lengths of its Partial Segments, in the same units; empty: it has none
 
 
 class RenditionIndex(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,12 +77,13 @@ class Mark(msgspec.Struct, frozen=True, kw_only=True):
 class Package(msgspec.Struct, frozen=True, kw_only=True):
     """One revision of a story with all its media: what a server needs to play it."""
 
-    format: int  # of this document; 1
+    format: int  # of this document
     revision: str  # 16 hex digits of the SHA-256 of everything below
     story_id: str
     story_file: str  # its name, for messages
     story_text: str
     target_duration: int  # seconds; EXT-X-TARGETDURATION for the whole story
+    part_target_ms: int = 0  # PART-TARGET for the whole story; 0: no segment has parts
     video: tuple[VideoRendition, ...]
     audio: AudioRendition
     scenes: dict[str, ClipIndex]  # by scene id

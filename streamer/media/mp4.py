@@ -114,16 +114,48 @@ def read_samples(read: Callable[[int], bytes]) -> tuple[bytes, Iterator[Sample]]
     return init, _samples(read, _track_defaults(init))
 
 
-def write_segment(samples: Sequence[Sample], decode_time: int, sequence_number: int) -> bytes:
-    """Gives one CMAF segment (styp, moof, mdat) of a track that has the id 1.
+def write_segment(
+    samples: Sequence[Sample], decode_time: int, sequence_number: int, parts: Sequence[int] = ()
+) -> bytes:
+    """Gives one CMAF segment (styp, and a moof and mdat for each part) of a track that has the id 1.
 
-    `decode_time` is in units of the track's timescale, below 2**64.
+    `decode_time` is in units of the track's timescale, below 2**64; `parts` counts the samples of each part, empty:
+    one part has them all.
 
     Raises:
-        ValueError: there is no sample.
+        ValueError: there is no sample, or the parts have more or fewer samples than there are.
     """
     if not samples:
         raise ValueError("a segment needs a sample")
+    if parts and (min(parts) < 1 or sum(parts) != len(samples)):
+        raise ValueError(f"parts of {parts} samples are no {len(samples)}")
+    written = [_box(b"styp", b"msdh" + struct.pack(">I", 0) + b"msdhcmfs")]
+    begin = 0
+    for count in parts or (len(samples),):
+        part = samples[begin : begin + count]
+        written.append(_fragment_of(part, decode_time, sequence_number))
+        decode_time += sum(sample.duration for sample in part)
+        begin += count
+    return b"".join(written)
+
+
+def part_of(segment: bytes, number: int) -> bytes:
+    """Gives one part of a segment, from 0: a moof and its mdat, with what stands before them.
+
+    Raises:
+        BoxError: the segment is malformed, or has no such part.
+    """
+    begin = 0
+    for box in _boxes(segment, 0, len(segment), "segment"):
+        if box.kind != "mdat":
+            continue
+        if number == 0:
+            return segment[begin : box.end]
+        number, begin = number - 1, box.end
+    raise BoxError("mdat", "is missing: there are fewer parts")
+
+
+def _fragment_of(samples: Sequence[Sample], decode_time: int, sequence_number: int) -> bytes:
     tfhd, run_flags, first, table = _run_tables(samples)
 
     def moof(data_offset: int) -> bytes:
@@ -131,10 +163,9 @@ def write_segment(samples: Sequence[Sample], decode_time: int, sequence_number: 
         traf = tfhd + _full_box(b"tfdt", 1, 0, struct.pack(">Q", decode_time)) + _full_box(b"trun", 1, run_flags, run)
         return _box(b"moof", _full_box(b"mfhd", 0, 0, struct.pack(">I", sequence_number)) + _box(b"traf", traf))
 
-    styp = _box(b"styp", b"msdh" + struct.pack(">I", 0) + b"msdhcmfs")
     head = moof(len(moof(0)) + 8)
     size = 8 + sum(len(sample.data) for sample in samples)
-    return b"".join([styp, head, struct.pack(">I4s", size, b"mdat"), *(sample.data for sample in samples)])
+    return b"".join([head, struct.pack(">I4s", size, b"mdat"), *(sample.data for sample in samples)])
 
 
 def with_event(segment: bytes, event: bytes, at: int, *, duration: int, timescale: int, event_id: int) -> bytes:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from streamer.units import Ticks
 
 _SEGMENT = re.compile(
-    r"([0-9a-f]{24})-([a-z0-9]{1,8})-(\d{1,6})-([0-9a-f]{1,16})-(\d{1,4})-(0|[0-9a-f]{12})-([A-Za-z0-9_-]{11})\.m4s"
+    r"([0-9a-f]{24})-([a-z0-9]{1,8})-(\d{1,6})(?:p(\d{1,2}))?-([0-9a-f]{1,16})-(\d{1,4})-(0|[0-9a-f]{12})-([A-Za-z0-9_-]{11})\.m4s"
 )
 _INIT = re.compile(r"([0-9a-f]{24})-([A-Za-z0-9_-]{11})\.mp4")
 MAX_NAME = 96
@@ -30,6 +30,7 @@ class SegmentName:
     offset: Ticks  # of the visit on the timeline, the same for picture and sound
     frames: int = 0  # sound: AAC frames, where it has another length than in the clip; 0: it has not
     mark: str = ""  # id of the timed metadata in it; empty: none
+    part: int | None = None  # a Partial Segment alone, from 0; None: the whole
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +48,8 @@ class Namer:
 
     def segment(self, name: SegmentName) -> str:
         """Spells a segment's name."""
-        stem = f"{name.clip}-{name.rendition}-{name.number}-{name.offset:x}-{name.frames}-{name.mark or 0}"
+        number = f"{name.number}" if name.part is None else f"{name.number}p{name.part}"
+        stem = f"{name.clip}-{name.rendition}-{number}-{name.offset:x}-{name.frames}-{name.mark or 0}"
         return f"{stem}-{self._seal(stem)}.m4s"
 
     def init(self, init: str) -> str:
@@ -59,7 +61,7 @@ class Namer:
         if len(name) > MAX_NAME or not hmac.compare_digest(self._seal_of(name), self._seal(name[:-16])):
             return None
         if found := _SEGMENT.fullmatch(name):
-            clip, rendition, number, offset, frames, mark, _ = found.groups()
+            clip, rendition, number, part, offset, frames, mark, _ = found.groups()
             return SegmentName(
                 clip=clip,
                 rendition=rendition,
@@ -67,6 +69,7 @@ class Namer:
                 offset=Ticks(int(offset, 16)),
                 frames=int(frames),
                 mark="" if mark == "0" else mark,
+                part=None if part is None else int(part),
             )
         if found := _INIT.fullmatch(name):
             return InitName(init=found[1])

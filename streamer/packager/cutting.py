@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -115,7 +115,10 @@ def cut_picture(path: Path, rendition: str, rate: Rate, parts: Sequence[Part]) -
         PackagingError: ffmpeg made something else than it was asked for.
         OSError: a file cannot be written.
     """
-    cutters = [_Cutter(part, rendition, part.cuts.picture, (), rate.frame_units, rate.timescale) for part in parts]
+    cutters = [
+        _Cutter(part, rendition, part.cuts.picture, (), rate.frame_units, rate.timescale, part.cuts.parts_of_picture)
+        for part in parts
+    ]
     try:
         with path.open("rb") as file:
             init, samples = read_samples(file.read)
@@ -136,7 +139,15 @@ def cut_sound(path: Path, rendition: str, part: Part) -> tuple[bytes, RenditionI
         OSError: a file cannot be written.
     """
     total = part.cuts.sound[-1]
-    cutter = _Cutter(part, rendition, part.cuts.sound, part.cuts.others, AUDIO_FRAME_SAMPLES, AUDIO_SAMPLE_RATE)
+    cutter = _Cutter(
+        part,
+        rendition,
+        part.cuts.sound,
+        part.cuts.others,
+        AUDIO_FRAME_SAMPLES,
+        AUDIO_SAMPLE_RATE,
+        part.cuts.parts_of_sound,
+    )
     skipped = PRIMING_FRAMES + PREROLL_FRAMES
     count = 0
     try:
@@ -200,6 +211,7 @@ class _Cutter:
         others: tuple[tuple[int, ...], ...],
         sample_units: int,
         timescale: int,
+        parts_of: Callable[[int, int], tuple[int, ...]],
     ) -> None:
         self.part = part
         self._rendition = rendition
@@ -207,6 +219,7 @@ class _Cutter:
         self._others = others
         self._sample_units = sample_units
         self._timescale = timescale
+        self._parts_of = parts_of
         self._taken = 0
         self._gathered: list[Sample] = []
         self._segments: list[Segment] = []
@@ -253,11 +266,13 @@ class _Cutter:
         return RenditionIndex(timescale=self._timescale, segments=tuple(self._segments), others=others)
 
     def _written(self, number: int, samples: Sequence[Sample], *, other: bool = False) -> Segment:
-        data = write_segment(samples, self._bounds[number] * self._sample_units, number + 1)
+        parts = self._parts_of(number, len(samples))
+        data = write_segment(samples, self._bounds[number] * self._sample_units, number + 1, parts)
         write_durably(self.part.folder / segment_file(self._rendition, number, len(samples) if other else 0), data)
         return Segment(
             duration=len(samples) * self._sample_units,
             size=len(data),
             sha256=hashlib.sha256(data).hexdigest(),
             independent=samples[0].is_sync,
+            parts=tuple(count * self._sample_units for count in parts),
         )

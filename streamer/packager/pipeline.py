@@ -39,7 +39,17 @@ from streamer.packager.cutting import (
     cut_sound,
     digest_of,
 )
-from streamer.packager.plan import FASTEST, SLOWEST, Rate, Span, cuts, frame_at, frames_around, sample_at
+from streamer.packager.plan import (
+    FASTEST,
+    SLOWEST,
+    Rate,
+    Span,
+    cuts,
+    frame_at,
+    frames_around,
+    part_target_ms,
+    sample_at,
+)
 from streamer.packager.probe import Source, probe
 from streamer.packager.process import Finished, run
 from streamer.packager.tools import Tools
@@ -76,6 +86,7 @@ class _Setting:
     rate: Rate
     tools: Tools
     on_progress: OnProgress
+    parts: bool  # segments are made of Partial Segments
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,7 +130,9 @@ async def package(  # noqa: PLR0917 - the one entry; each argument has a type of
         StoryError: the footage is too short for the times of the story's decisions.
     """
     rate = _checked_rate(ladder)
-    setting = _Setting(library=library, ladder=ladder, rate=rate, tools=tools, on_progress=on_progress)
+    setting = _Setting(
+        library=library, ladder=ladder, rate=rate, tools=tools, on_progress=on_progress, parts=story.low_latency
+    )
     spans = _spans(story, rate)
     waiting = Progress(stage="waiting", source="library", done=0, total=1)
     try:
@@ -275,6 +288,7 @@ def _source_hash(library: Library, path: Path) -> str:
 
 def _key(setting: _Setting, source_sha256: str, span: Span, *, loops: bool) -> str:
     inputs = [FORMAT, source_sha256, span.start, span.end, loops, setting.ladder, setting.tools.version]
+    inputs += ["parts"] if setting.parts else []
     return hashlib.sha256(msgspec.json.encode(inputs)).hexdigest()
 
 
@@ -312,6 +326,7 @@ class _Job:
         self._library = setting.library
         self._ladder = setting.ladder
         self._rate = setting.rate
+        self._has_parts = setting.parts
         self._tools = setting.tools
         self._on_progress = setting.on_progress
         self._asset = asset
@@ -366,7 +381,7 @@ class _Job:
             key, frame = ("out", end) if end > frames else ("in", start)
             raise _too_long(wanted.where, key, self._rate.seconds(frame), self._rate.seconds(frames))
         try:
-            found = cuts(end - start, self._rate, self._ladder.segment_seconds)
+            found = cuts(end - start, self._rate, self._ladder.segment_seconds, parts=self._has_parts)
         except ValueError as error:
             raise PackagingError(
                 f"{wanted.where} is {float(self._rate.seconds(end - start)):.3f} s long, "
@@ -488,6 +503,7 @@ def _package(  # noqa: PLR0917 - all that a package holds
         story_file=story_path.name,
         story_text=story_text,
         target_duration=ladder.segment_seconds,
+        part_target_ms=part_target_ms(commands.rate_of(ladder)) if story.low_latency else 0,
         video=first.video,
         audio=first.audio,
         scenes={scene: index for scene, (_, index) in by_scene.items()},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import accumulate, pairwise
 
 from streamer.media.index import AUDIO_FRAME_SAMPLES, AUDIO_SAMPLE_RATE
 from streamer.units import TICKS_PER_SECOND, Ticks, decimal_seconds, round_half_up, ticks_of, ticks_of_milliseconds
@@ -14,7 +15,11 @@ PRIMING_FRAMES = 1  # that ffmpeg's AAC encoder puts first
 FADE_SAMPLES = 256  # 5.3 ms
 TOLERANCE = ticks_of_milliseconds(1) // 2  # decimal notation cannot spell thirds of a second
 SHORTEST_TAIL = Fraction(1, 2)  # seconds; what is shorter goes into the segment before
+_AAC_FRAME = Fraction(AUDIO_FRAME_SAMPLES, AUDIO_SAMPLE_RATE)  # seconds
 SLOWEST, FASTEST = 10, 120  # frames a second; beyond, the rules for tails do not hold
+
+PART_SECONDS = Fraction(1, 2)  # a part has the whole frames that last so long at least
+SHORTEST_PART = Fraction(1, 15)  # seconds of a segment's last part: three AAC frames, so that its sound has one
 
 _FINE_TIMESCALE = 90_000
 
@@ -34,6 +39,18 @@ class Cuts:
     picture: tuple[int, ...]  # frames
     sound: tuple[int, ...]  # AAC frames; as many as `picture`
     others: tuple[tuple[int, ...], ...]  # AAC frames: the other lengths of each sound segment as the last of a visit
+    picture_parts: tuple[tuple[int, ...], ...] = ()  # frames of each part of each segment; empty: there are no parts
+    sound_marks: tuple[tuple[int, ...], ...] = ()  # AAC frames: where each part but the first begins in its segment
+
+    def parts_of_picture(self, number: int, _: int) -> tuple[int, ...]:
+        """Gives the frames of each part of a picture segment; empty: there are no parts."""
+        return self.picture_parts[number] if self.picture_parts else ()
+
+    def parts_of_sound(self, number: int, frames: int) -> tuple[int, ...]:
+        """Gives the AAC frames of each part of a sound segment that has so many; empty: there are no parts."""
+        if not self.sound_marks:
+            return ()
+        return tuple(after - before for before, after in pairwise((0, *self.sound_marks[number], frames)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,8 +100,31 @@ def frames_around(rate: Rate, instant: Ticks) -> tuple[str, str]:
     return _spelled(before * rate.frame), _spelled((before + 1) * rate.frame)
 
 
-def cuts(frames: int, rate: Rate, segment_seconds: int) -> Cuts:
-    """Gives the segments of a clip of so many frames, the same number for picture and sound.
+def part_target_ms(rate: Rate) -> int:
+    """Gives PART-TARGET for a story of that frame rate.
+
+    Every part but a segment's last lasts 0.85 to 1 times as long (RFC 8216bis, section 4.4.4.9), those of the sound
+    among them, whose ends lie up to half an AAC frame aside.
+    """
+    return int((rate.seconds(_part_frames(rate)) - _AAC_FRAME) / Fraction(85, 100) * 1000)
+
+
+def _part_frames(rate: Rate) -> int:
+    return -(-PART_SECONDS * rate.numerator // rate.denominator)
+
+
+def _parts_of(frames: int, rate: Rate) -> tuple[int, ...]:
+    """Gives the frames of each part of a picture segment of so many."""
+    step = _part_frames(rate)
+    parts = [min(step, frames - begin) for begin in range(0, frames, step)]
+    shortest = -(-SHORTEST_PART * rate.numerator // rate.denominator)
+    if len(parts) > 1 and parts[-1] < shortest:
+        parts[-2:] = [parts[-2] + parts[-1] - shortest, shortest]
+    return tuple(parts)
+
+
+def cuts(frames: int, rate: Rate, segment_seconds: int, *, parts: bool = False) -> Cuts:
+    """Gives the segments of a clip of so many frames, the same number for picture and sound; with `parts`, theirs.
 
     None is as long as `segment_seconds` and a half, so that none rounds above the Target Duration.
 
@@ -109,7 +149,16 @@ def cuts(frames: int, rate: Rate, segment_seconds: int) -> Cuts:
         tuple(length for length in _lengths(end, rate, begins) if length != ends - begins)
         for end, begins, ends in zip(picture[1:], sound[:-1], sound[1:], strict=True)
     )
-    return Cuts(picture=tuple(picture), sound=sound, others=others)
+    if not parts:
+        return Cuts(picture=tuple(picture), sound=sound, others=others)
+    picture_parts = tuple(_parts_of(after - before, rate) for before, after in pairwise(picture))
+    return Cuts(
+        picture=tuple(picture),
+        sound=sound,
+        others=others,
+        picture_parts=picture_parts,
+        sound_marks=tuple(tuple(_grid(end, rate) for end in [*accumulate(each)][:-1]) for each in picture_parts),
+    )
 
 
 def _lengths(end: int, rate: Rate, begins: int) -> tuple[int, ...]:

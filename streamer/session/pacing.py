@@ -21,6 +21,7 @@ GROWTH = 3  # seconds of play in which a lead grows by one
 # A list stands still for 1.25 Target Durations where it may for 1.5 (RFC 8216bis, 6.2.1): the rest is for a playhead
 # that turns out to be further back than it was taken to be.
 QUIET = Fraction(5, 4)
+PART_QUIET = Fraction(9, 8)  # likewise for parts, which come within one PART-TARGET; that is at least as much longer
 FRESH_MS = 15_000  # how long a source keeps lesser ones out after it has spoken: three words of a page
 FORGET = 4  # of what was seen of a player: each new look counts for a quarter
 UNSEEN_MS = 1000  # what a player is taken to need to react before it was seen to
@@ -48,6 +49,7 @@ class Edge:
     """How much was published, and when the present step began."""
 
     published: int = 0  # segments
+    parts: int = 0  # of the newest segment, that are listed; 0: all of it
     base: int = 0  # published when the step began
     since_ms: int = 0
     listed_ms: int = 0  # when the newest segments were published
@@ -293,30 +295,34 @@ def with_lock(register: Register, timeline: Timeline, lock: Ticks) -> Register:
     return msgspec.structs.replace(register, lock_visit=timeline.last.number, lock=lock)
 
 
-def listed_from(course: Course, segment: int, policy: Policy) -> Ticks:
-    """Gives the playhead from which a segment is to be listed.
+def listed_from(course: Course, segment: int, policy: Policy, part: int = -1) -> Ticks:
+    """Gives the playhead from which a part of a segment is to be listed; by default its last, and so the whole.
 
     In a long linear part the lead grows from the short to the long one; towards an open decision it shrinks again,
     one segment every 1.25 segments of play, so that no list stays as it is for longer, and so that it is short when
-    the last common segment is listed.
+    the last common segment is listed. Parts keep the short lead: they are to come at the pace of play.
     """
     timeline, lock = course.timeline, course.lock
-    end = timeline.end_of(segment)
+    ends = timeline.part_ends(segment)
+    end = ends[part]
     placed = timeline.open
     if segment >= timeline.settled and course.held and placed is not None and lock is not None:
-        before = timeline.end_of(segment - 1)
+        before = timeline.end_of(segment - 1) if len(ends) == 1 or part == 0 else ends[part - 1]
         return Ticks(before - (placed.join - lock))
+    package = timeline.stage.package
     begins = timeline.linear_from
-    steady = end - policy.long_lead
+    steady = end - (policy.lead if package.part_target_ms else policy.long_lead)
     growing = end - policy.lead
     if growing > begins:
         growing = (GROWTH * growing + begins) // (GROWTH + 1)
     shrinking = steady
     if placed is not None and lock is not None and segment < timeline.settled:
-        quiet = timeline.stage.package.target_duration * TICKS_PER_SECOND * QUIET
+        quiet, slower = package.target_duration * TICKS_PER_SECOND * QUIET, QUIET
+        if package.part_target_ms:
+            quiet, slower = Fraction(ticks_of_milliseconds(package.part_target_ms)), PART_QUIET
         short = min(policy.lead, placed.join - lock + int(quiet))
         last = timeline.last.end
-        shrinking = last - short - int((last - end) * QUIET)
+        shrinking = last - short - int((last - end) * slower)
     return Ticks(max(steady, growing, shrinking))
 
 
@@ -329,14 +335,21 @@ def advanced(course: Course, edge: Edge, register: Register, play: Ticks, *, now
         base + (policy.step_segments if base else policy.first_segments),
         register.requested + policy.ahead_segments if policy.requests_seen else course.listable,
     )
-    published = edge.published
-    while published < most and (published < policy.first_segments or listed_from(course, published, policy) <= play):
-        published += 1
-    if published == edge.published:
+    published, parts = edge.published, edge.parts
+    while parts or published < most:
+        segment = published - 1 if parts else published
+        if segment >= policy.first_segments and listed_from(course, segment, policy, parts) > play:
+            break
+        # The last of all is listed whole: hls.js does not fetch a part that comes with ENDLIST, and video.js fetches
+        # none of a segment whose parts are listed no more.
+        whole = segment < policy.first_segments or course.timeline.is_last(segment)
+        published, parts = segment + 1, 0 if whole else (parts + 1) % len(course.timeline.part_ends(segment))
+    if (published, parts) == (edge.published, edge.parts):
         return edge if base == edge.base and since_ms == edge.since_ms else altered(edge, base=base, since_ms=since_ms)
     waits = register.requested < edge.published
     return Edge(
         published=published,
+        parts=parts,
         base=base,
         since_ms=since_ms,
         listed_ms=now_ms,
@@ -372,6 +385,8 @@ def due(
 def cut_at(timeline: Timeline, published: int) -> int:
     """Gives the segment from which an immediate answer leads elsewhere: after what was published and the opening."""
     placed = timeline.open
+    if published > timeline.settled:  # passes of its hold loop
+        return timeline.cut_from(published)
     return min(timeline.cut_from(max(published, placed.opens_in + 1 if placed else 0)), timeline.settled)
 
 
@@ -395,8 +410,8 @@ def next_change_ms(course: Course, edge: Edge, register: Register, now_ms: int, 
         return None
     play = playhead(register, now_ms, policy, edge)
     moments: list[int] = []
-    if edge.published < course.listable:
-        moments.append(listed_from(course, edge.published, policy))
+    if edge.parts or edge.published < course.listable:
+        moments.append(listed_from(course, edge.published - (edge.parts > 0), policy, edge.parts))
     if course.lock is not None:
         moments.append(course.lock)
     if course.over is not None:

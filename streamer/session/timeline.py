@@ -10,6 +10,7 @@ import hashlib
 from bisect import bisect_left, bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import accumulate
 
 import msgspec
 
@@ -17,7 +18,7 @@ from streamer.media.index import AUDIO_FRAME_SAMPLES, ClipIndex, Package, audio_
 from streamer.session.events import Committed, Step, WentBack
 from streamer.story.model import Choice, Decision, Scene, Story, Value, instant_within
 from streamer.story.rules import Memory, begin, enter, offered, opening, successor, take
-from streamer.units import Ticks
+from streamer.units import Ticks, ticks_of
 
 # A chain of scenes without a decision that is longer than this ends the path: a story that cannot be left must not
 # fill the memory of the server. At 2 s a scene it is half an hour.
@@ -235,6 +236,21 @@ class Timeline:
         """Gives where a segment ends on the timeline."""
         stretch = self.stretch_at(segment)
         return Ticks(stretch.start + stretch.ends[segment - stretch.first])
+
+    def is_last(self, segment: int) -> bool:
+        """Tells whether a segment is the last of a path that has come to its end."""
+        return self.complete and segment == self.settled - 1
+
+    def part_ends(self, segment: int) -> tuple[Ticks, ...]:
+        """Gives where the parts of a segment end on the timeline; one without parts has one."""
+        stretch = self.stretch_at(segment)
+        index = segment - stretch.first
+        picture = stretch.clip.renditions[self.stage.package.video[0].id]
+        found = picture.segments[index]
+        if not found.parts:
+            return (Ticks(stretch.start + stretch.ends[index]),)
+        begin = stretch.start + (stretch.ends[index - 1] if index else 0)
+        return tuple(Ticks(begin + ticks_of(end, picture.timescale)) for end in accumulate(found.parts))
 
     def cut_from(self, published: int) -> int:
         """Gives the first segment from which the path may lead elsewhere when so many are published.

@@ -368,6 +368,8 @@ def _check_effect(tree: Tree, path: Path, name: str, effect: object, language: L
         if problem := _misfit({"type": kind}, effect):
             tree.add(path, problem, f"Write a value of type {kind}, or an expression in quotes")
         return
+    if not effect:
+        tree.add(path, "'' is no expression", f"Write a value of type {kind}, or an expression in quotes")
     expression = _compiled(tree, path, effect, language, _FITS[kind])
     if expression is not None and not expression.names and not expression.scenes:
         constant = language.evaluate(expression, {}, {})
@@ -423,6 +425,7 @@ def _build(read: StoryFile, language: Language, conditions: dict[str, Expression
         scenes={name: _scene(name, scene, read, language) for name, scene in read.scenes.items()},
         fallback=read.fallback,
         expressions=language,
+        low_latency=read.low_latency,
     )
 
 

@@ -311,3 +311,4 @@ class StoryFile(Strict):
     groups: dict[Name, Annotated[list[RuleFile], Field(min_length=1)]] = Field(default_factory=dict, max_length=1000)
     scenes: Annotated[dict[Name, SceneFile], Field(min_length=1, max_length=10_000)]
     fallback: Name | None = None
+    low_latency: bool = False

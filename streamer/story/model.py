@@ -122,6 +122,7 @@ class Story:
     scenes: Mapping[str, Scene]
     fallback: str | None  # scene taken when no rule holds; None: some rule always does
     expressions: Language
+    low_latency: bool = False  # segments are listed in parts
 
     @property
     def can_go_back(self) -> bool:

@@ -55,7 +55,7 @@ async def media(request: web.Request) -> web.Response:
         return web.Response(headers={**_headers(zipped=form.zipped), "Content-Length": str(length)})
     if said := read_request(request.query, request.headers):
         await sessions.hear(session, said)
-    body = await sessions.media_playlist(session, rendition, directives.segments, run=run, form=form)
+    body = await sessions.media_playlist(session, rendition, directives, run=run, form=form)
     return _sent(body, zipped=form.zipped)
 
 

@@ -53,12 +53,12 @@ async def measured(root: Path, seconds: int, form: Form) -> tuple[float, float]:
         register = Register(position=position, since_ms=clock.ms, sign_ms=clock.ms)
         reserved = RUN_MARK + (visits - 1) * SCENE_SECONDS // 2 + 3
         await sessions._store.advance(opened.id, reserved, register, 1)
-        await sessions.media_playlist(opened.id, "v0", None, form=form)
+        await sessions.media_playlist(opened.id, "v0", form=form)
         total, size = 0.0, 0
         for _ in range(POLLS):
             clock.forward(2 / 3)
             begins = time.process_time()
-            size += len(await sessions.media_playlist(opened.id, "v0", None, form=form))
+            size += len(await sessions.media_playlist(opened.id, "v0", form=form))
             total += time.process_time() - begins
         return total / POLLS * 1e6, size / POLLS
 

@@ -69,7 +69,7 @@ def test_sound_may_say_its_language() -> None:
 def test_directives_are_read_and_others_ignored() -> None:
     assert read_directives({}) == Directives()
     assert read_directives({"_HLS_msn": "7", "_HLS_part": "2", "_HLS_skip": "YES", "CMCD": "x"}) == Directives(
-        segments=8, skip=Skip.SEGMENTS
+        segments=8, parts=3, skip=Skip.SEGMENTS
     )
     assert read_directives({"_HLS_skip": "v2"}) == Directives(skip=Skip.SEGMENTS_AND_RANGES)
     assert read_directives({"_HLS_skip": "v3"}) == Directives()

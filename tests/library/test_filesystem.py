@@ -11,12 +11,14 @@ import msgspec
 import pytest
 
 from streamer.errors import LibraryError
-from streamer.library.filesystem import Encoded, Library, SourceHash, content_id, revision_of
+from streamer.library.filesystem import PACKAGE_FORMAT, Encoded, Library, SourceHash, content_id, revision_of
 from streamer.media.index import AudioRendition, ClipIndex, Mark, Package, RenditionIndex, Segment, VideoRendition
 from streamer.units import Ticks
 
 INIT = b"ftyp and moov"
 KEY = "ab" * 32
+
+FORMAT = f'"format":{PACKAGE_FORMAT}'.encode()
 
 
 @pytest.fixture
@@ -60,7 +62,7 @@ ENCODED = Encoded(clip=CLIP.id, video=(VIDEO,), audio=AUDIO)
 
 def package(story_id: str = "sample", text: str = "story: 1") -> Package:
     draft = Package(
-        format=2,
+        format=PACKAGE_FORMAT,
         revision="",
         story_id=story_id,
         story_file="story.yaml",
@@ -131,7 +133,10 @@ def test_a_revision_is_that_of_its_content(library: Library) -> None:
     [
         (lambda data: data[:-9], "is damaged: .*Package the story again"),
         (lambda data: data.replace(b"story: 1", b"story: 2"), "is damaged: its content is not that of its name"),
-        (lambda data: data.replace(b'"format":2', b'"format":9'), "has format 9, not 2"),
+        (
+            lambda data: data.replace(FORMAT, b'"format":9'),
+            f"has format 9, not {PACKAGE_FORMAT}",
+        ),
     ],
 )
 def test_a_damaged_package_is_named(library: Library, damage: object, problem: str) -> None:

@@ -18,6 +18,7 @@ from streamer.media.mp4 import (
     codecs_of,
     decode_time_of,
     duration_of,
+    part_of,
     read_samples,
     shift_decode_time,
     timescale_of,
@@ -117,6 +118,30 @@ def test_a_picture_segment_says_once_what_all_its_samples_share() -> None:
 def test_a_segment_without_samples_is_refused() -> None:
     with pytest.raises(ValueError, match="needs a sample"):
         write_segment([], 0, 1)
+
+
+@given(st.lists(SAMPLES, min_size=1, max_size=4), st.integers(0, 2**60), st.data())
+def test_parts_are_the_segment_in_pieces(samples: list[Sample], at: int, data: st.DataObject) -> None:
+    begins = sorted(data.draw(st.sets(st.integers(1, len(samples) - 1)))) if len(samples) > 1 else []
+    sizes = [after - before for before, after in pairwise((0, *begins, len(samples)))]
+
+    segment = write_segment(samples, at, 1, sizes)
+    parts = [part_of(segment, number) for number in range(len(sizes))]
+
+    assert b"".join(parts) == segment
+    assert read(init() + segment)[1] == samples
+    for number, part in enumerate(parts):
+        first = sum(sizes[:number])
+        assert read(init() + part)[1] == samples[first : first + sizes[number]]
+        assert decode_time_of(part) == at + sum(each.duration for each in samples[:first])
+    with pytest.raises(BoxError, match="there are fewer parts"):
+        part_of(segment, len(sizes))
+
+
+@pytest.mark.parametrize("parts", [(1,), (2, 0), (1, 2)])
+def test_parts_that_are_not_the_segment_are_refused(parts: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match="are no 2"):
+        write_segment([sample(b"a"), sample(b"b")], 0, 1, parts)
 
 
 def test_the_initialization_section_is_ftyp_and_moov_alone() -> None:

@@ -17,6 +17,7 @@ names = st.builds(
     offset=st.integers(0, 2**62).map(Ticks),
     frames=st.integers(0, 9999),
     mark=st.sampled_from(("", "0123456789ab", "ffffffffffff")),
+    part=st.none() | st.integers(0, 99),
 )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
 
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamer.media.index import AUDIO_FRAME_SAMPLES, AUDIO_SAMPLE_RATE
-from streamer.packager.plan import Rate, cuts, frame_at, frames_around, sample_at
+from streamer.packager.plan import Rate, cuts, frame_at, frames_around, part_target_ms, sample_at
 from streamer.units import round_half_up, seconds_to_ticks
 
 PAL = Rate(numerator=25, denominator=1)
@@ -47,6 +48,34 @@ def test_segments_cover_the_clip_and_none_is_too_long(rate: Rate, seconds: int, 
         assert {math.floor(exact), math.ceil(exact)} <= {*others, sound[number]}
         assert sound[number] not in others
         assert all(length > 0 for length in others)
+
+
+@given(RATES, st.integers(1, 4), st.data())
+def test_parts_are_as_long_as_the_target_allows(rate: Rate, seconds: int, data: st.DataObject) -> None:
+    shortest = rate.per_segment(seconds)
+    frames = data.draw(st.integers(shortest, 4 * shortest))
+    target = Fraction(part_target_ms(rate), 1000)
+
+    found = cuts(frames, rate, seconds, parts=True)
+
+    assert found == replace(
+        cuts(frames, rate, seconds), picture_parts=found.picture_parts, sound_marks=found.sound_marks
+    )
+    for number, (begin, end) in enumerate(pairwise(found.picture)):
+        picture = [rate.seconds(part) for part in found.parts_of_picture(number, end - begin)]
+        assert sum(picture) == rate.seconds(end - begin)
+        lengths = (found.sound[number + 1] - found.sound[number], *found.others[number])
+        for length in lengths:
+            parts = found.parts_of_sound(number, length)
+            sound = [Fraction(part * AUDIO_FRAME_SAMPLES, AUDIO_SAMPLE_RATE) for part in parts]
+            assert sum(parts) == length
+            assert len(parts) == len(picture)
+            for each in (picture, sound):
+                assert max(each) <= target
+                assert min(each) > 0
+                # One before a tail shorter than three AAC frames gives it some of its own.
+                assert all(part >= target * Fraction(85, 100) for part in each[:-2])
+                assert each[-1] < Fraction(1, 8) or all(part >= target * Fraction(85, 100) for part in each[:-1])
 
 
 @given(RATES, st.integers(1, 4), st.data())

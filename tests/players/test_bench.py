@@ -1,4 +1,7 @@
-"""Every player, with both ways of addressing media: three joins chosen at the lock, 4 s before each."""
+"""Every player, with both ways of addressing media: three joins chosen at the lock, 4 s before each.
+
+Those that know Partial Segments play them too, chosen 1 s before each join.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ import pytest
 
 from tests.players.bench import browser, native
 from tests.players.bench.run import ADDRESSINGS, PLAYERS, Cell, Result, run_all
-from tests.players.bench.scenarios import joins
+from tests.players.bench.scenarios import in_parts, joins
 
 pytestmark = [pytest.mark.players, pytest.mark.timeout(600)]
 
@@ -17,12 +20,16 @@ AT_ONCE = 4
 STALL_MS = {"browser": 50, "native": 150}
 HEARD = ("hls.js", "hls.js lowLatencyMode false", "shaka")  # who hand timed ID3 to apps, and how is known here
 FRAME_GAP_MS = 60  # 1.5 frames
+PARTS = {
+    (player, "in parts"): Cell(player=player, addressing="requests", scenario=in_parts(1.0))
+    for player in ("hls.js", "shaka", "video.js")
+}
 CELLS = {
     (player, addressing): Cell(player=player, addressing=addressing, scenario=joins(4.0, count=3))
     for player in PLAYERS
     for addressing in ADDRESSINGS
-}
-IDS = [f"{player}, {addressing}" for player, addressing in CELLS]
+} | PARTS
+IDS = [f"{player}, {how}" for player, how in CELLS]
 
 
 @pytest.fixture(scope="module")
@@ -32,8 +39,8 @@ def results() -> dict[tuple[str, str], Result]:
 
 def hears(result: Result) -> bool:
     """Tells whether an app was told of each decision as its window opens."""
-    plot = CELLS[result["player"], result["addressing"]].scenario.plot
-    opens = [join - plot.lead - 5.5 for join in plot.joins_at]  # the window is 5.5 s
+    plot = CELLS[_place(result)].scenario.plot
+    opens = [join + plot.opens for join in plot.joins_at]
     told = result["metadata"]
     return len(told) == len(opens) and all(
         abs(at - wanted) < 0.1 and json.loads(value)["decision"] in ("way-a", "way-b")
@@ -60,6 +67,10 @@ def wrong(result: Result) -> Sequence[str]:
     ]
 
 
+def _place(result: Result) -> tuple[str, str]:
+    return result["player"], result["scenario"] if result["scenario"] == "in parts" else result["addressing"]
+
+
 @pytest.mark.parametrize("cell", list(CELLS.values()), ids=IDS)
 async def test_nobody_sees_a_join(cell: Cell, results: dict[tuple[str, str], Result]) -> None:
     if cell.player in browser.PLAYERS and browser.CHROMIUM is None:
@@ -74,8 +85,8 @@ async def test_nobody_sees_a_join(cell: Cell, results: dict[tuple[str, str], Res
             or (each.player in native.PLAYERS and native.is_installed(each.player))
         ]
         for found in await run_all(runnable, AT_ONCE):
-            results[found["player"], found["addressing"]] = found
-    result = results[cell.player, cell.addressing]
+            results[_place(found)] = found
+    result = results[next(place for place, each in CELLS.items() if each is cell)]
     if wrong(result):  # the others may have been in its way: once more, alone
         (result,) = await run_all([cell], 1)
     assert wrong(result) == [], result

@@ -29,7 +29,7 @@ from streamer.session.pacing import (
     within_seconds,
 )
 from streamer.session.timeline import Timeline, follow, start_timeline
-from streamer.units import Ticks
+from streamer.units import Ticks, ticks_of_milliseconds
 from tests.builders import lengths_of, seconds, staged, staged_text, story_text
 
 FORK = "fork 12.52 -> left | right\nleft 7.36 .\nright 8 ."
@@ -267,6 +267,37 @@ def test_a_late_lock_shortens_the_lead_so_that_the_silence_before_it_is_no_longe
 
     assert course.lock == timeline.last.end - seconds("0.5")
     assert listed_from(course, 6, SEEN) == timeline.last.end - seconds("3")
+
+
+def test_parts_come_within_one_part_target_up_to_the_silence_before_the_lock() -> None:
+    timeline = start_timeline(staged(LONG, in_parts=True), {})
+    course = on(timeline)
+    target = ticks_of_milliseconds(timeline.stage.package.part_target_ms)
+
+    moments = [
+        listed_from(course, segment, SEEN, part)
+        for segment in range(3, timeline.settled)
+        for part in range(len(timeline.part_ends(segment)))
+    ]
+
+    assert max(b - a for a, b in pairwise(moments)) <= target
+    assert course.lock is not None
+    assert 0 <= course.lock - moments[-1] <= target
+
+
+def test_an_edge_moves_part_by_part_and_the_last_segment_comes_whole() -> None:
+    timeline = start_timeline(staged("only 20 .", in_parts=True), {})
+    course = on(timeline)
+    edge, seen = Edge(), []
+    for step in range(160):
+        play = Ticks(seconds(1) * step // 8)
+        now_ms = START_MS + 125 * step
+        edge = advanced(course, edge, started(requested=edge.published), play, now_ms=now_ms, policy=SEEN)
+        if (edge.published, edge.parts) not in seen:
+            seen.append((edge.published, edge.parts))
+            assert edge.parts == 0 or next_change_ms(course, edge, started(), START_MS, SEEN) is not None
+
+    assert seen == [(3, 0), *((n, part) for n in range(4, 10) for part in (1, 2, 3, 0)), (10, 0)]
 
 
 # ── when a choice is final ───────────────────────────────────────────────────────────────────────────────────────

@@ -6,11 +6,11 @@ import random
 from contextlib import suppress
 
 import msgspec
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from streamer.errors import SessionError
-from streamer.playlists import Rendered, rendition_of
+from streamer.playlists import Form, Rendered, rendition_of
 from streamer.session.choosing import Answer, answered, gone_back
 from streamer.session.events import Register, Restarted, SessionRecord
 from streamer.session.pacing import Course, Edge, Policy, advanced, course_of, due, playhead, with_sign
@@ -21,6 +21,8 @@ from tests.readers import read_media
 
 POLICIES = (Policy(requests_seen=True), Policy(requests_seen=False))
 RENDITIONS = ("v0", "v1", "a0")
+HELD_AND_IMMEDIATE = "s0!? 11.00 -> s0 | s1\ns1 11.00 -> s2\ns2 11.00 ."  # answered while its loop plays
+EPHEMERAL = ("#EXT-X-PART:", "#EXT-X-PRELOAD-HINT", "#EXT-X-RENDITION-REPORT")  # not kept in a list for good
 
 
 @st.composite
@@ -46,10 +48,11 @@ def stories(draw: st.DrawFn) -> str:
 class Viewer:
     """A viewer in simulated time, and everything that was ever published to them."""
 
-    def __init__(self, lines: str, policy: Policy, seed: int) -> None:
+    def __init__(self, lines: str, policy: Policy, seed: int, *, in_parts: bool = False) -> None:
         self.policy = policy
+        self.parts: dict[str, dict[int, list[str]]] = {name: {} for name in RENDITIONS}
         self.random = random.Random(seed)
-        self.timeline: Timeline = start_timeline(staged(lines), {})
+        self.timeline: Timeline = start_timeline(staged(lines, in_parts=in_parts), {})
         self.record = SessionRecord(story="test", revision="r", created_ms=0, profile={})
         self.register, self.edge, self.now_ms = Register(), Edge(), 1_000_000
         self.published: dict[str, list[str]] = {name: [] for name in RENDITIONS}
@@ -94,18 +97,36 @@ class Viewer:
         """Reads what is published now, and holds it against what was published before."""
         rendition = rendition_of(self.timeline.stage.package, name)
         assert rendition is not None
-        text = Rendered(self.timeline, rendition, ADDRESSES).text(self.edge.published).decode()
-        lines, earlier = text.splitlines(), self.published[name]
+        form = Form(parts=self.edge.parts)
+        text = Rendered(self.timeline, rendition, ADDRESSES).text(self.edge.published, form).decode()
+        self._read_parts(name, text)
+        lines = [line for line in text.splitlines() if not line.startswith(EPHEMERAL)]
+        earlier = self.published[name]
         assert lines[: len(earlier)] == earlier
         assert "#EXT-X-ENDLIST" not in earlier or lines == earlier
         read = read_media(text)
-        assert len(read.uris) == self.edge.published
+        assert len(read.uris) == self.edge.published - (self.edge.parts > 0)
         assert all(
             round_half_up(round(duration * 100_000), 100_000) <= read.target_duration for duration in read.durations
         )
         assert len(set(read.uris)) == len(read.uris)
         assert len(set(read.ranges)) == len(read.ranges)
         self.published[name] = lines
+
+    def _read_parts(self, name: str, text: str) -> None:
+        """Reads the parts of each segment: they come one by one, and stay what they are."""
+        number = 0
+        found: dict[int, list[str]] = {}
+        for line in text.splitlines():
+            if line.startswith("#EXT-X-PART:"):
+                found.setdefault(number, []).append(line)
+            number += line.startswith("#EXTINF")
+        for segment, parts in found.items():
+            known = self.parts[name].setdefault(segment, [])
+            assert parts[: len(known)] == known
+            self.parts[name][segment] = parts
+        if self.edge.parts:
+            assert len(found[self.edge.published - 1]) == self.edge.parts
 
     def fetch(self) -> None:
         """Asks for the next segments, as far as they are listed."""
@@ -165,11 +186,12 @@ class Viewer:
 
 
 @settings(max_examples=30, deadline=None)
-@given(stories(), st.sampled_from(POLICIES), st.integers(0, 2**32))
+@example(lines=HELD_AND_IMMEDIATE, policy=POLICIES[1], seed=0, in_parts=False)
+@given(lines=stories(), policy=st.sampled_from(POLICIES), seed=st.integers(0, 2**32), in_parts=st.booleans())
 def test_nothing_published_ever_changes_whatever_the_story_and_the_viewer(
-    lines: str, policy: Policy, seed: int
+    lines: str, policy: Policy, seed: int, *, in_parts: bool
 ) -> None:
-    viewer = Viewer(lines, policy, seed)
+    viewer = Viewer(lines, policy, seed, in_parts=in_parts)
     for _ in range(90):
         viewer.now_ms += viewer.random.choice((100, 500, 1000, 2000, 2000, 9000))
         viewer.random.choice(

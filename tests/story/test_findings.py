@@ -64,7 +64,7 @@ def test_ten_mistakes_give_ten_findings_with_place_and_remedy() -> None:
         ),
         (
             "story.yaml:5:1: error: colour: unknown key 'colour'. Known here: story, id, title, start, defaults, "
-            "profile, state, conditions, groups, scenes, fallback"
+            "profile, state, conditions, groups, scenes, fallback, low_latency"
         ),
         "story.yaml:7:47: error: state.skill.default: 7 is above max 3. Write a default of type int",
         (

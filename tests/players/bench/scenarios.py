@@ -70,6 +70,11 @@ def joins(lead: float, network: Network = OPEN, count: int = 8) -> Scenario:
     return Scenario(name=f"{count} joins", plot=plot, choice_before=lead, network=network)
 
 
+def in_parts(lead: float) -> Scenario:
+    """Gives three joins of a story that is listed in Partial Segments."""
+    return Scenario(name="in parts", plot=Plot(lead=lead, joins=3, parts=True), choice_before=lead)
+
+
 def all_scenarios(count: int = 8) -> tuple[Scenario, ...]:
     """Gives the whole table, the most telling first."""
     short = Plot(lead=4, joins=2)
@@ -95,6 +100,7 @@ def all_scenarios(count: int = 8) -> tuple[Scenario, ...]:
             answer_after=60.0,
         ),
         *pauses,
+        in_parts(1.0),
         Scenario(
             name="rung switch at the join", plot=short, choice_before=4, changes_at=(FIRST_JOIN - 5, FIRST_JOIN - 1)
         ),

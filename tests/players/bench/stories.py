@@ -37,17 +37,24 @@ class Plot:
     lead: float  # s: the lock's distance from the join
     joins: int
     hold: float = 0.0  # s; 0: the default is taken
+    parts: bool = False  # listed in Partial Segments
 
     @property
     def id(self) -> str:
         """Gives the story's id."""
         held = f"-held-{self.hold:g}" if self.hold else ""
-        return f"lead-{self.lead:g}-joins-{self.joins}{held}".replace(".", "-")
+        parts = "-parts" if self.parts else ""
+        return f"lead-{self.lead:g}-joins-{self.joins}{held}{parts}".replace(".", "-")
 
     @property
     def joins_at(self) -> list[float]:
         """Gives where its joins lie if nothing is held, in seconds."""
         return [INTRO + SCENE * (number + 1) for number in range(self.joins)]
+
+    @property
+    def opens(self) -> float:
+        """Gives where each window opens: seconds from the scene's end."""
+        return max(-9.5, -self.lead - 6)
 
     @property
     def seconds(self) -> float:
@@ -58,16 +65,16 @@ class Plot:
     def text(self) -> str:
         """Gives the story file: an intro, then decisions between `a` (the default) and `b`, then an end."""
         hold = f", hold: {{src: loop, max: {self.hold:g}s}}" if self.hold else ""
-        opens = max(-9.5, -self.lead - 6)
         scenes = "\n".join(
             f"  {name}:\n    media: {{src: {name}}}\n    decision:\n      {{id: way-{name}, prompt: Which way?,"
-            f" opens_at: {opens:g}s, closes_at: -{self.lead:g}s, default: a{hold},"
+            f" opens_at: {self.opens:g}s, closes_at: -{self.lead:g}s, default: a{hold},"
             " choices: [{id: a, label: A, to: '@a'}, {id: b, label: B, to: '@b'}]}"
             for name in ("a", "b")
         )
         over = f"{{to: last, when: \"visits('a') + visits('b') >= {self.joins}\"}}"
         return (
-            f"story: 1\nid: {self.id}\ntitle: Bench\nstart: intro\ndefaults: {{lead: {min(self.lead, 4):g}s}}\n"
+            f"story: 1\nid: {self.id}\ntitle: Bench\nstart: intro\nlow_latency: {str(self.parts).lower()}\n"
+            f"defaults: {{lead: {min(self.lead, 4):g}s}}\n"
             f"groups:\n  a: [{over}, {{to: a}}]\n  b: [{over}, {{to: b}}]\nscenes:\n"
             f"  intro: {{media: {{src: intro}}, next: [{{to: a}}]}}\n{scenes}\n"
             "  last: {media: {src: last}, end: {id: end}}\n"
