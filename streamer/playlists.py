@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -12,6 +13,7 @@ from streamer.hls.attributes import packed
 from streamer.hls.delivery import Skip
 from streamer.hls.media_playlist import DateRange, MediaSegment, PartialSegment
 from streamer.hls.multivariant_playlist import AudioTrack, MultivariantPlaylist, SessionData, VariantStream
+from streamer.hls.pieces import Pieces
 from streamer.hls.zipped import Zipped
 from streamer.media.index import (
     AUDIO_FRAME_SAMPLES,
@@ -94,15 +96,15 @@ class Rendered:
         self._rendition = rendition
         self._addresses = addresses
         self._map_uri = addresses.base + addresses.namer.init(rendition.init)
-        self._pieces = [self._head(PLAIN)]
-        self._ranges: list[tuple[int, bytes]] = []  # date ranges and the segments they are listed with
+        self._pieces = Pieces([self._head(PLAIN)])
+        self._ranges = Pieces[tuple[int, bytes]]()  # date ranges and the segments they are listed with
         self._zipped = Zipped()
 
     def following(self, timeline: Timeline) -> Rendered:
         """Gives the same rendition of a path that goes on from this one; nothing is spelled twice."""
         child = Rendered(timeline, self._rendition, self._addresses)
-        child._pieces = self._pieces[: timeline.parted + 1]
-        child._ranges = [found for found in self._ranges if found[0] < timeline.parted]
+        child._pieces = self._pieces.first(timeline.parted + 1)
+        child._ranges = self._ranges.first(bisect_left(self._ranges, timeline.parted, key=lambda found: found[0]))
         child._zipped = self._zipped.following(timeline.parted + 1)
         return child
 
@@ -123,7 +125,7 @@ class Rendered:
             return _sent(b"".join((self._head(form), *self._listed(0, edge, form), ends)), form)
         head = self._head(form) if form.start_ms is not None else self._pieces[0]
         if not form.zipped:
-            return b"".join((head, *self._pieces[1 : edge + 1], ends))
+            return b"".join((head, *self._pieces.between(1, edge + 1), ends))
         return self._zipped.joined(self._pieces, edge + 1, head, ends)
 
     def _is_over(self, edge: int, form: Form) -> bool:
@@ -159,7 +161,11 @@ class Rendered:
         whatever the time is: version 2 leaves them out, version 1 does not.
         """
         ranges = form.skip is Skip.SEGMENTS_AND_RANGES
-        kept = () if ranges else tuple(text for number, text in self._ranges if number < skipped)
+        kept = (
+            ()
+            if ranges
+            else tuple(text for number, text in self._ranges.between(0, len(self._ranges)) if number < skipped)
+        )
         skip = media_playlist.write_skip(skipped, ranges=ranges)
         return b"".join((self._head(form), *kept, skip, *self._listed(skipped, edge, form)))
 
@@ -167,14 +173,14 @@ class Rendered:
         """Spells the segments from `first` on; the newest with their parts, the next part and the other renditions."""
         package = self._timeline.stage.package
         if not package.part_target_ms:
-            yield from self._pieces[first + 1 : edge + 1]
+            yield from self._pieces.between(first + 1, edge + 1)
             return
         whole = edge - (form.parts > 0)
         until = self._timeline.end_of(whole - 1) - PARTS_TARGET_DURATIONS * package.target_duration * TICKS_PER_SECOND
         parted = edge
         while parted > first and self._timeline.end_of(parted - 1) > until:
             parted -= 1
-        yield from self._pieces[first + 1 : parted + 1]
+        yield from self._pieces.between(first + 1, parted + 1)
         for number in range(parted, edge):
             segment = self._segment(number, in_parts=not self._timeline.is_last(number))
             yield media_playlist.write_segment(segment, parts=form.parts if number == edge - 1 else 0)

@@ -20,7 +20,7 @@ from streamer.media.names import Namer
 from streamer.playlists import PLAIN, Addresses, Form, rendition_of
 from streamer.session.choosing import Answer, answered, gone_back
 from streamer.session.cues import Cue, Told, cues_since, next_cue_ms
-from streamer.session.events import Committed, Register, SessionRecord, Source
+from streamer.session.events import Committed, Register, SessionRecord, Source, steps_of
 from streamer.session.pacing import (
     Course,
     Edge,
@@ -541,16 +541,17 @@ class Sessions:
 
     async def _saved(self, live: Live, record: SessionRecord) -> bool:
         mark = live.timeline.run * RUN_MARK + live.reserved
-        if not await self._store.save(live.id, record, live.version, reserved=mark):
+        added = record.events[len(live.record.events) :]
+        if not await self._store.append(live.id, added, live.version, reserved=mark):
             return False
         self._adopt(live, record, live.version + 1)
         return True
 
     def _adopt(self, live: Live, record: SessionRecord, version: int) -> None:
-        timeline, known, steps = live.timeline, live.record.steps, record.steps
-        if steps[: len(known)] != known:
+        timeline, known = live.timeline, live.record.events
+        if record.events[: len(known)] != known:
             raise Conflict("the stored session contradicts what was published")
-        for step in steps[len(known) :]:
+        for step in steps_of(record.events[len(known) :]):
             grown = self._paths.follow(timeline, step)
             if grown.run == timeline.run:
                 self._spelled.carry(timeline, grown)

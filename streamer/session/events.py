@@ -49,6 +49,11 @@ Step = Committed | WentBack | Restarted  # the path of a session is the fold of 
 Event = Answered | Step
 
 
+def steps_of(events: tuple[Event, ...]) -> tuple[Step, ...]:
+    """Gives the steps among some events."""
+    return tuple(event for event in events if not isinstance(event, Answered))
+
+
 class SessionRecord(msgspec.Struct, frozen=True, kw_only=True):
     """A session as stored; everything else about it is derived."""
 
@@ -62,7 +67,7 @@ class SessionRecord(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def steps(self) -> tuple[Step, ...]:
         """Gives what the path follows from, of all runs."""
-        return tuple(event for event in self.events if not isinstance(event, Answered))
+        return steps_of(self.events)
 
     def steps_of_runs(self, run: int) -> tuple[Step, ...]:
         """Gives the steps of the first `run` runs, and what began each but the first."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from streamer.session.events import Register, SessionRecord
+from streamer.session.events import Event, Register, SessionRecord
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -13,13 +13,13 @@ class Stored:
     """A session as it lies in a store."""
 
     record: SessionRecord
-    version: int  # of the record: raised by every save
+    version: int  # of the record: raised whenever events are added
     register: Register
     reserved: int  # mark of what may have been published: never list less. Rises with segments and runs
 
 
 class Store(Protocol):
-    """Keeps sessions by id. Records are compare-and-swapped; register and reservation only ever rise."""
+    """Keeps sessions by id. Events are added by compare-and-swap; register and reservation only ever rise."""
 
     async def load(self, session_id: str) -> Stored | None:
         """Gives a session, or None."""
@@ -27,10 +27,10 @@ class Store(Protocol):
     async def create(self, session_id: str, record: SessionRecord, expires_ms: int) -> Stored:
         """Stores a new session; gives the one that is there already if another was first."""
 
-    async def save(self, session_id: str, record: SessionRecord, version: int, *, reserved: int) -> bool:
-        """Stores a record if the stored version is still `version` and no more than `reserved` is reserved.
+    async def append(self, session_id: str, events: tuple[Event, ...], version: int, *, reserved: int) -> bool:
+        """Adds events to a record if the stored version is still `version` and no more than `reserved` is reserved.
 
-        Durable when it returns True.
+        Durable when it returns True. What it costs does not grow with the events that are there.
         """
 
     async def advance(self, session_id: str, reserved: int, register: Register, version: int) -> bool:

@@ -8,7 +8,7 @@ from pathlib import Path
 import aiosqlite
 import msgspec
 
-from streamer.session.events import Register, SessionRecord
+from streamer.session.events import Event, Register, SessionRecord
 from streamer.store.base import Stored
 
 _SCHEMA = """
@@ -22,9 +22,20 @@ CREATE TABLE IF NOT EXISTS sessions (
     expires_ms INTEGER NOT NULL
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS sessions_by_expiry ON sessions (expires_ms);
+CREATE TABLE IF NOT EXISTS events (
+    id TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    events BLOB NOT NULL,
+    PRIMARY KEY (id, version)
+) WITHOUT ROWID;
+CREATE TRIGGER IF NOT EXISTS version_rises AFTER INSERT ON events
+    BEGIN UPDATE sessions SET version = NEW.version WHERE id = NEW.id; END;
+CREATE TRIGGER IF NOT EXISTS events_go_along AFTER DELETE ON sessions
+    BEGIN DELETE FROM events WHERE id = OLD.id; END;
 """
 _encode = msgspec.msgpack.encode
 _record = msgspec.msgpack.Decoder(SessionRecord)
+_events = msgspec.msgpack.Decoder(tuple[Event, ...])
 _register = msgspec.msgpack.Decoder(Register)
 
 
@@ -56,7 +67,18 @@ class SqliteStore:
             row = await cursor.fetchone()
         if row is None:
             return None
-        return Stored(record=_record.decode(row[0]), version=row[1], register=_register.decode(row[2]), reserved=row[3])
+        record, version, register, reserved = row
+        # `record` holds what it began with; those that are added meanwhile are of a later version.
+        query = "SELECT events FROM events WHERE id = ? AND version <= ? ORDER BY version"
+        async with self._connection.execute(query, (session_id, version)) as cursor:
+            added = [event for (events,) in await cursor.fetchall() for event in _events.decode(events)]
+        found = _record.decode(record)
+        return Stored(
+            record=msgspec.structs.replace(found, events=(*found.events, *added)),
+            version=version,
+            register=_register.decode(register),
+            reserved=reserved,
+        )
 
     async def create(self, session_id: str, record: SessionRecord, expires_ms: int) -> Stored:
         """Stores a new session; gives the one that is there already if another was first."""
@@ -68,11 +90,11 @@ class SqliteStore:
         assert stored is not None
         return stored
 
-    async def save(self, session_id: str, record: SessionRecord, version: int, *, reserved: int) -> bool:
-        """Stores a record if the stored version is still `version` and no more than `reserved` is reserved."""
+    async def append(self, session_id: str, events: tuple[Event, ...], version: int, *, reserved: int) -> bool:
+        """Adds events to a record if the stored version is still `version` and no more than `reserved` is reserved."""
         cursor = await self._connection.execute(
-            "UPDATE sessions SET record = ?, version = version + 1 WHERE id = ? AND version = ? AND reserved <= ?",
-            (_encode(record), session_id, version, reserved),
+            "INSERT INTO events SELECT id, version + 1, ? FROM sessions WHERE id = ? AND version = ? AND reserved <= ?",
+            (_encode(events), session_id, version, reserved),
         )
         return cursor.rowcount == 1
 

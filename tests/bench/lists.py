@@ -25,6 +25,7 @@ from tests.manual import ManualClock, publish, serving
 SCENE_SECONDS = 12
 STORY = f"s0 {SCENE_SECONDS} -> s0 | s1\ns1 8 ."
 POLLS = 400
+RUNS = 5  # taken in turn; the quickest of each counts
 EARLY, LATE = 60, 3 * 3600  # s into the viewing
 DELTA = Form(skip=Skip.SEGMENTS_AND_RANGES)
 FORMS = {
@@ -71,7 +72,8 @@ async def figures() -> list[dict[str, object]]:
         publish(root, STORY)
         await measured(root, EARLY, DELTA)  # once for the caches of the machine
         for name, form in FORMS.items():
-            early, late = await measured(root, EARLY, form), await measured(root, LATE, form)
+            runs = [(await measured(root, EARLY, form), await measured(root, LATE, form)) for _ in range(RUNS)]
+            early, late = (min(found) for found in zip(*runs, strict=True))  # what else the machine did is not ours
             for what, unit, index in (("", "µs a poll", 0), (".bytes", "bytes a poll", 1)):
                 figure = "poll.hour3_vs_minute1" if name == "delta" else f"poll.hour3_vs_minute1, {name}"
                 ours, baseline = round(late[index], 1), round(early[index], 1)

@@ -25,9 +25,12 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
     await found.close()
 
 
+def commit(choice: str) -> tuple[Committed, ...]:
+    return (Committed(visit=1, decision="d", choice=choice, by="viewer", at=Ticks(5)),)
+
+
 def with_commit(choice: str) -> SessionRecord:
-    commit = Committed(visit=1, decision="d", choice=choice, by="viewer", at=Ticks(5))
-    return msgspec.structs.replace(RECORD, events=(commit,))
+    return msgspec.structs.replace(RECORD, events=commit(choice))
 
 
 async def test_a_session_comes_back_as_it_was_stored(store: Store) -> None:
@@ -42,24 +45,38 @@ async def test_a_session_comes_back_as_it_was_stored(store: Store) -> None:
 
 async def test_who_creates_second_gets_what_the_first_stored(store: Store) -> None:
     await store.create("a", RECORD, 100)
-    await store.save("a", with_commit("x"), 1, reserved=0)
+    await store.append("a", commit("x"), 1, reserved=0)
 
     found = await store.create("a", RECORD, 100)
 
     assert found.record == with_commit("x")
 
 
-async def test_of_two_saves_of_one_version_one_wins(store: Store) -> None:
+async def test_of_two_who_add_to_one_version_one_wins(store: Store) -> None:
     await store.create("a", RECORD, 100)
 
-    won = await asyncio.gather(*(store.save("a", with_commit(str(n)), 1, reserved=0) for n in range(8)))
+    won = await asyncio.gather(*(store.append("a", commit(str(n)), 1, reserved=0) for n in range(8)))
 
     assert sorted(won) == [False] * 7 + [True]
     found = await store.load("a")
     assert found is not None
     assert found.version == 2
     assert found.record == with_commit(str(won.index(True)))
-    assert not await store.save("missing", RECORD, 1, reserved=0)
+    assert not await store.append("missing", commit("x"), 1, reserved=0)
+
+
+async def test_events_are_added_in_order_to_those_that_a_record_began_with(store: Store) -> None:
+    await store.create("a", with_commit("0"), 100)
+
+    for number in range(1, 12):
+        assert await store.append("a", commit(str(number)), number, reserved=0)
+
+    found = await store.load("a")
+    assert found is not None
+    assert found.version == 12
+    assert [event.choice for event in found.record.steps if isinstance(event, Committed)] == [
+        str(number) for number in range(12)
+    ]
 
 
 async def test_reservation_and_register_only_rise(store: Store) -> None:
@@ -75,18 +92,18 @@ async def test_reservation_and_register_only_rise(store: Store) -> None:
     assert found.version == 1
 
 
-async def test_a_record_is_not_saved_over_more_than_it_knows_to_be_reserved(store: Store) -> None:
+async def test_nothing_is_added_over_more_than_is_known_to_be_reserved(store: Store) -> None:
     await store.create("a", RECORD, 100)
     await store.advance("a", 5, Register(), 1)
 
-    assert not await store.save("a", with_commit("x"), 1, reserved=4)
-    assert await store.save("a", with_commit("x"), 1, reserved=5)
+    assert not await store.append("a", commit("x"), 1, reserved=4)
+    assert await store.append("a", commit("x"), 1, reserved=5)
 
 
 async def test_nothing_is_reserved_for_a_path_that_has_changed(store: Store) -> None:
     await store.create("a", RECORD, 100)
     await store.advance("a", 5, Register(), 1)
-    await store.save("a", with_commit("x"), 1, reserved=5)
+    await store.append("a", commit("x"), 1, reserved=5)
 
     assert not await store.advance("a", 6, Register(sign_ms=9), 1)
     assert await store.advance("a", 5, Register(sign_ms=9), 1)
@@ -100,6 +117,14 @@ async def test_expired_sessions_are_forgotten(store: Store) -> None:
     await store.create("old", RECORD, 100)
     await store.create("new", RECORD, 300)
 
+    await store.append("old", commit("x"), 1, reserved=0)
+    await store.append("new", commit("x"), 1, reserved=0)
+
+    assert await store.forget(200) == 1
+    assert (await store.create("old", RECORD, 500)).record == RECORD
+    assert await store.forget(501) == 2
+    await store.create("new", RECORD, 300)
+    await store.create("old", RECORD, 100)
     assert await store.forget(200) == 1
     assert await store.load("old") is None
     assert await store.load("new") is not None
@@ -108,7 +133,7 @@ async def test_expired_sessions_are_forgotten(store: Store) -> None:
 async def test_what_was_saved_is_there_after_reopening(tmp_path: Path) -> None:
     first = await SqliteStore.open(tmp_path / "s.sqlite")
     await first.create("a", RECORD, 100)
-    await first.save("a", with_commit("x"), 1, reserved=0)
+    await first.append("a", commit("x"), 1, reserved=0)
     second = await SqliteStore.open(tmp_path / "s.sqlite")
 
     found = await second.load("a")
