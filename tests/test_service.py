@@ -89,6 +89,7 @@ async def test_an_unanswered_decision_takes_its_default_at_the_lock(root: Path) 
         assert after.ranges[:2] == ("test.after-fork.1", "test.after-fork.1.result")
         assert (await sessions.state(player.session))["scene"] == {
             "visit": 1, "scene": "fork", "start": "0.000", "end": None,
+                "checkpoints": [],
         }  # fmt: skip
 
 

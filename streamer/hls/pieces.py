@@ -40,7 +40,7 @@ class Pieces(Generic[Item]):
 
     def between(self, start: int, stop: int) -> Iterator[Item]:
         """Gives the items from `start` on and before `stop`."""
-        block, place = divmod(start, BLOCK)
+        block, place = divmod(min(start, len(self)), BLOCK)
         found = chain.from_iterable((*self._full[block:], self._rest))
         return islice(found, place, place + max(stop - start, 0))
 

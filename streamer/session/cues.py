@@ -8,7 +8,7 @@ from itertools import takewhile
 
 from streamer.session.events import Committed, Event, Step, WentBack
 from streamer.session.pacing import Course, last_answer
-from streamer.session.timeline import Placed, Visit
+from streamer.session.timeline import Placed, Timeline, Visit
 from streamer.story.model import Story, text_in
 from streamer.units import TICKS_PER_SECOND, Ticks, decimal_seconds, whole_milliseconds
 
@@ -56,7 +56,7 @@ def cues_since(course: Course, events: tuple[Event, ...], told: Told, play: Tick
             yield Cue(kind="run", data={"run": timeline.run}, told=told)
     for visit in timeline.visits[told.visit : playing.number]:
         told = replace(told, visit=visit.number)
-        yield Cue(kind="scene", data=_scene(visit), told=told)
+        yield Cue(kind="scene", data=_scene(timeline, visit), told=told)
     placed, last = timeline.open, timeline.last
     if placed is not None and placed.opens <= play and told.opened != last.number:
         answer = last_answer(events, last.number)
@@ -74,7 +74,7 @@ def cues_since(course: Course, events: tuple[Event, ...], told: Told, play: Tick
             yield cue
     for step in steps[told.steps :]:
         told = replace(told, steps=told.steps + 1)
-        yield Cue(kind="back" if isinstance(step, WentBack) else "committed", data=_step(step), told=told)
+        yield Cue(kind="back" if isinstance(step, WentBack) else "committed", data=_step(timeline, step), told=told)
     if timeline.complete and play >= last.end and not told.ended:
         told = replace(told, ended=True)
         yield Cue(kind="ended", data={"ending": last.scene.end, "visit": last.number}, told=told)
@@ -126,12 +126,16 @@ def _closes_in(course: Course, play: Ticks) -> int:
     return max(((until or play) - play) * 1000 // TICKS_PER_SECOND, 0)
 
 
-def _scene(visit: Visit) -> dict[str, object]:
+def _scene(timeline: Timeline, visit: Visit) -> dict[str, object]:
+    story = timeline.stage.story
+    passed = dict.fromkeys(passed.checkpoint for passed in timeline.passed if passed.first <= visit.first)
+    labels = {scene.checkpoint.id: scene.checkpoint.label for scene in story.scenes.values() if scene.checkpoint}
     return {
         "visit": visit.number,
         "scene": visit.scene.id,
         "start": decimal_seconds(visit.start, 3),
         "end": visit.scene.end,
+        "checkpoints": [{"id": name, "label": text_in(labels[name], story.language)} for name in passed],
     }
 
 
@@ -156,7 +160,10 @@ def _decision(course: Course, visit: Visit, placed: Placed, told: Told, play: Ti
     }
 
 
-def _step(step: Step) -> dict[str, object]:
+def _step(timeline: Timeline, step: Step) -> dict[str, object]:
+    if isinstance(step, WentBack):
+        start = timeline.end_of(step.cut - 1)
+        return {"checkpoint": step.checkpoint, "start": decimal_seconds(start, 3)}
     if not isinstance(step, Committed):
         return {"checkpoint": step.checkpoint}
     commit = step

@@ -129,6 +129,12 @@ class Story:
         """Tells whether a viewer may leave a scene for a checkpoint, at any segment."""
         return any(scene.checkpoint is not None for scene in self.scenes.values())
 
+    @property
+    def can_extend(self) -> bool:
+        """Tells whether a viewer who asks for more time gets any."""
+        decisions = (scene.decision for scene in self.scenes.values())
+        return any(decision is not None and decision.extend > 1 for decision in decisions)
+
 
 def hold_sources(story: Story) -> tuple[str, ...]:
     """Gives the sources of the story's hold loops, each once, in its order."""

@@ -134,6 +134,7 @@ async def stories(request: web.Request) -> web.Response:
             "title": text_in(edition.story.title, edition.story.language),
             "play_url": f"{base}/play/{edition.story.id}.m3u8",
             "watch_url": f"{base}/watch/{edition.story.id}",
+            "extended_time": edition.story.can_extend,
         }
         for edition in await request.app[SHELF].stories()
     ]

@@ -11,7 +11,7 @@ import pytest
 from playwright.async_api import Browser, Page, async_playwright
 
 from media.make_footage import SHOTS
-from tests.serving import Starter
+from tests.serving import ROOT, Starter, package
 
 pytestmark = [pytest.mark.players, pytest.mark.timeout(240)]
 
@@ -121,6 +121,75 @@ def worst_burst(samples: list[list[float]], joins: list[float]) -> float:
         dropped = [sample[2] for sample in samples if abs(sample[1] - join) <= NEAR_SECONDS]
         counts.append(dropped[-1] - dropped[0] if dropped else 0)
     return max(counts)
+
+
+BACK = """
+story: 1
+id: back
+title: Back
+start: lakeside
+defaults: {hold: {src: viaduct, max: 10s}}
+scenes:
+  lakeside:
+    media: {src: junction}
+    checkpoint: {id: lake, label: The lake}
+    decision:
+      {id: way, prompt: Which way?, opens_at: 1s, closes_at: -4s, default: tunnel, accessible: {extend: 3x},
+       choices: [{id: tunnel, label: The tunnel, to: lamplight}, {id: buffet, label: The buffet, to: lamplight}]}
+  lamplight: {media: {src: lamplight}, end: {id: lamplight}}
+"""
+
+
+SCENE_IS = "name => document.querySelector('[data-stage]').dataset.scene === name"
+
+
+@pytest.fixture
+async def back_library(tmp_path: Path, sample_library: Path) -> Path:
+    folder = tmp_path / "back"
+    folder.mkdir()
+    (folder / "footage").symlink_to(ROOT / "media" / "sample" / "footage")
+    (folder / "story.yaml").write_text(BACK, "utf-8")
+    await package(folder / "story.yaml", folder / "library")
+    return folder / "library"
+
+
+async def test_a_viewer_goes_back_while_it_plays_and_after_the_end(
+    back_library: Path, start: Starter, browser: Browser, tmp_path: Path
+) -> None:
+    async with start(back_library) as server:
+        page = await browser.new_page(viewport={"width": 1280, "height": 800}, bypass_csp=True)
+        complaints: list[str] = []
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        await page.goto(f"{server.url}/watch/back")
+        await page.check("[data-more-time] input")
+        await page.screenshot(path=tmp_path / "start.png")
+        await page.click("[data-play]:enabled")
+        await page.wait_for_selector('[data-choice="tunnel"]')
+        await page.keyboard.press("1")
+        await page.wait_for_function(SCENE_IS, arg="lamplight")
+        await page.mouse.move(600, 400)
+        await page.screenshot(path=tmp_path / "bar.png")
+        before = await page.evaluate("window.branchline.video.currentTime")
+        await page.select_option("[data-back]", "lake")
+        await page.wait_for_function(
+            "document.querySelector('[data-stage]').dataset.scene === 'lakeside'", timeout=5000
+        )
+        there = await page.evaluate("window.branchline.video.currentTime")
+        await page.wait_for_selector('[data-choice="buffet"]:enabled')
+        await page.keyboard.press("2")
+        await page.wait_for_selector("[data-again]", state="visible", timeout=60_000)
+        await page.screenshot(path=tmp_path / "end.png")
+        first = await page.evaluate("window.branchline.log.filter(entry => entry.kind === 'sse:committed')")
+        await page.click('[data-checkpoint="lake"]')
+        await page.wait_for_selector('[data-choice="tunnel"]:enabled', timeout=15_000)
+        again = await page.evaluate("window.branchline.video.currentTime")
+        asked = await page.evaluate("window.branchline.log.find(entry => entry.kind === 'sse:decision').detail.hold_ms")
+
+    assert before < there < before + 12  # behind what was listed already
+    assert [entry["detail"]["choice"] for entry in first] == ["tunnel", "buffet"]
+    assert again < 4  # a list of its own
+    assert asked > 10_000  # more time was asked for
+    assert complaints == []
 
 
 async def test_a_narrow_screen_shows_every_choice(

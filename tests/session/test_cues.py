@@ -119,7 +119,8 @@ def test_going_back_is_told_and_so_is_a_new_run() -> None:
     ended = follow(follow(marked, right()), Restarted(checkpoint="fork", answer_id="b"))
     anew, _ = tell(ended, "0", told)
 
-    assert (gone[0].kind, gone[0].data) == ("back", {"checkpoint": "fork"})
+    assert (gone[0].kind, gone[0].data) == ("back", {"checkpoint": "fork", "start": "8.000"})
     assert kinds(again) == ["scene"]
+    assert again[0].data["checkpoints"] == [{"id": "fork", "label": "fork"}]
     assert kinds(anew) == ["run", "scene"]
     assert anew[0].data == {"run": 2}

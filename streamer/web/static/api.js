@@ -1,11 +1,12 @@
 // Talks to the server: stories, sessions, choices, events. docs/http-api.md describes each request.
 
 /**
- * @typedef {{id: string, title: string, play_url: string, watch_url: string}} Story
+ * @typedef {{id: string, title: string, play_url: string, watch_url: string, extended_time: boolean}} Story
  * @typedef {{
- *   id: string, playback_url: string, control_url: string, position_url: string, events_url: string,
+ *   id: string, playback_url: string, control_url: string, back_url: string, position_url: string, events_url: string,
  *   token: string, expires_at: string, story: {id: string, title: string}
  * }} Session
+ * @typedef {{id: string, label: string}} Checkpoint
  * @typedef {{decision: string, visit: number, choice: string, answer_id: string}} Answer
  * @typedef {{visit: number, decision: string, choice: string, committed: boolean, closes_in_ms: number}} Taken
  */
@@ -73,15 +74,17 @@ export async function listStories() {
 
 /**
  * @param {string} story its id
+ * @param {boolean} extended more time for choices
  * @returns {Promise<Session>}
  */
-export async function openSession(story) {
+export async function openSession(story, extended) {
   const session = await ask(new URL("api/v1/sessions", root), {
     method: "POST",
     headers: { "Content-Type": "application/json" },
-    body: JSON.stringify({ story }),
+    body: JSON.stringify({ story, extended_time: extended }),
   });
-  for (const name of ["playback_url", "control_url", "position_url", "events_url"]) session[name] = here(session[name]);
+  const addresses = ["playback_url", "control_url", "back_url", "position_url", "events_url"];
+  for (const name of addresses) session[name] = here(session[name]);
   return session;
 }
 
@@ -95,6 +98,19 @@ export function sendAnswer(session, answer) {
     method: "POST",
     headers: { "Content-Type": "application/json", Authorization: `Bearer ${session.token}` },
     body: JSON.stringify(answer),
+  });
+}
+
+/**
+ * @param {Session} session
+ * @param {string} checkpoint its id
+ * @returns {Promise<{run: number, playback_url: string}>}
+ */
+export function goBack(session, checkpoint) {
+  return ask(session.back_url, {
+    method: "POST",
+    headers: { "Content-Type": "application/json", Authorization: `Bearer ${session.token}` },
+    body: JSON.stringify({ checkpoint, answer_id: newAnswerId() }),
   });
 }
 

@@ -12,11 +12,13 @@ export class Controls {
    * @param {HTMLElement} stage holds picture, prompt and bar; goes full screen as one
    * @param {Player} player
    * @param {Prompt} prompt
+   * @param {{back: (checkpoint: string) => void}} tell
    */
-  constructor(stage, player, prompt) {
+  constructor(stage, player, prompt, tell) {
     this.stage = stage;
     this.player = player;
     this.prompt = prompt;
+    this.tell = tell;
     this.video = player.video;
     this.bar = find(stage, "[data-controls]");
     this.playPause = find(stage, "[data-play-pause]");
@@ -25,6 +27,7 @@ export class Controls {
     this.volume = /** @type {HTMLInputElement} */ (find(stage, "[data-volume]"));
     this.quality = /** @type {HTMLSelectElement} */ (find(stage, "[data-quality]"));
     this.captions = /** @type {HTMLSelectElement} */ (find(stage, "[data-captions]"));
+    this.back = /** @type {HTMLSelectElement} */ (find(stage, "[data-back]"));
     this.full = find(stage, "[data-fullscreen]");
     this.idle = 0;
     this.followVideo();
@@ -61,6 +64,13 @@ export class Controls {
     const tracks = this.player.captions().map((name, index) => /** @type {[number, string]} */ ([index, name]));
     fill(this.captions, [[-1, "Captions off"], ...tracks], this.player.caption);
     fieldOf(this.captions).hidden = tracks.length === 0;
+  }
+
+  /** @param {import("./api.js").Checkpoint[]} checkpoints where the viewer may go back to */
+  offerBack(checkpoints) {
+    const entries = checkpoints.map(({ id, label }) => /** @type {[string, string]} */ ([id, label]));
+    fill(this.back, [["", "Go back to…"], ...entries], "");
+    fieldOf(this.back).hidden = entries.length === 0;
   }
 
   /** Shows the bar, and hides it again once nothing happens while the picture runs. */
@@ -128,6 +138,12 @@ export class Controls {
     this.captions.addEventListener("change", () => {
       this.player.caption = Number(this.captions.value);
       this.refresh();
+    });
+    this.back.addEventListener("change", () => {
+      const checkpoint = this.back.value;
+      this.back.value = "";
+      this.back.blur(); // so that keys mean the story again
+      if (checkpoint) this.tell.back(checkpoint);
     });
     this.full.addEventListener("click", () => this.toggleFull());
     this.full.hidden = !document.fullscreenEnabled;
@@ -204,7 +220,7 @@ export function clock(seconds) {
   return hours ? `${hours}:${two(minutes)}:${two(whole % 60)}` : `${minutes}:${two(whole % 60)}`;
 }
 
-/** @param {HTMLSelectElement} select @param {[number, string][]} entries @param {number} chosen */
+/** @template Value @param {HTMLSelectElement} select @param {[Value, string][]} entries @param {Value} chosen */
 function fill(select, entries, chosen) {
   const made = entries.map(([value, words]) => new Option(words, String(value), false, value === chosen));
   select.replaceChildren(...made);

@@ -9,6 +9,7 @@
 const HLS_SETTINGS = { lowLatencyMode: false, enableDateRangeMetadataCues: false };
 const GONE = [404, 410];
 const AGAIN_MS = 1000;
+const LOOK_MS = 100;
 const LOST_MS = 15000; // a server that starts anew, or a tunnel, is back within this
 
 export class Player {
@@ -29,6 +30,7 @@ export class Player {
     this.recovered = false;
     this.lostSince = 0;
     this.retrying = 0;
+    this.going = 0;
     video.addEventListener("error", () => {
       if (!this.hls && video.error && this.address) this.tell.failed("media");
     });
@@ -63,8 +65,23 @@ export class Player {
     this.load(this.address, this.video.currentTime || -1);
   }
 
+  /**
+   * Goes on at a place as soon as the list has come there.
+   * @param {number} at seconds
+   */
+  goTo(at) {
+    clearInterval(this.going);
+    this.going = window.setInterval(() => {
+      const { seekable } = this.video;
+      if (this.video.currentTime < at && (!seekable.length || seekable.end(seekable.length - 1) <= at)) return;
+      clearInterval(this.going);
+      if (this.video.currentTime < at) this.video.currentTime = at;
+    }, LOOK_MS);
+  }
+
   unload() {
     clearTimeout(this.retrying);
+    clearInterval(this.going);
     this.address = "";
     if (this.hls) {
       this.hls.destroy();

@@ -20,7 +20,9 @@ const ERRORS = {
 export class Screens {
   /**
    * @param {HTMLElement} stage
-   * @param {{start: () => void, again: () => void, remedy: (failure: Failure) => void}} tell
+   * @param {{
+   *   start: () => void, again: () => void, back: (checkpoint: string) => void, remedy: (failure: Failure) => void,
+   * }} tell
    */
   constructor(stage, tell) {
     this.start = find(stage, "[data-start]");
@@ -32,6 +34,9 @@ export class Screens {
     this.remedy = find(stage, "[data-remedy]");
     this.end = find(stage, "[data-end]");
     this.again = find(stage, "[data-again]");
+    this.backs = find(stage, "[data-backs]");
+    this.moreTime = find(stage, "[data-more-time]");
+    this.tell = tell;
     /** @type {Failure | null} */
     this.failure = null;
     this.waiting = 0;
@@ -49,6 +54,30 @@ export class Screens {
   entitle(title) {
     for (const place of document.querySelectorAll("[data-title]")) place.textContent = title;
     document.title = `${title} · Branchline`;
+  }
+
+  /** @param {boolean} yes the story has more time to give */
+  offerMoreTime(yes) {
+    this.moreTime.hidden = !yes;
+  }
+
+  /** @returns {boolean} whether the viewer wants more time for choices */
+  get wantsMoreTime() {
+    return !this.moreTime.hidden && /** @type {HTMLInputElement} */ (find(this.moreTime, "input")).checked;
+  }
+
+  /** @param {import("./api.js").Checkpoint[]} checkpoints where the viewer may go back to once the story is over */
+  offerBack(checkpoints) {
+    const buttons = checkpoints.map(({ id, label }) => {
+      const button = document.createElement("button");
+      button.className = "quiet";
+      button.type = "button";
+      button.dataset.checkpoint = id;
+      button.textContent = `Go back to: ${label}`;
+      button.addEventListener("click", () => this.tell.back(id));
+      return button;
+    });
+    this.backs.replaceChildren(...buttons);
   }
 
   /** @param {boolean} yes */

@@ -1,6 +1,6 @@
 // Wires the page that plays a story: session, stream, events, prompts, controls.
 
-import { ApiError, here, listStories, listen, openSession } from "./api.js";
+import { ApiError, goBack, here, listStories, listen, openSession } from "./api.js";
 import { Answers } from "./answers.js";
 import { Controls } from "./controls.js";
 import { find } from "./dom.js";
@@ -34,6 +34,7 @@ let answers;
 /** @type {{close: () => void} | undefined} */
 let events;
 let opening = false;
+let run = 1; // of the session: a step back after the end begins a new one
 /** What "Try again" does where the server did not answer. @type {() => Promise<void>} */
 let unmet = greet;
 
@@ -53,8 +54,8 @@ const prompt = new Prompt(find(stage, "[data-prompt]"), find(stage, "[data-annou
   },
 });
 const place = new Place(video);
-const controls = new Controls(stage, player, prompt);
-const screens = new Screens(stage, { start: begin, again: begin, remedy });
+const controls = new Controls(stage, player, prompt, { back });
+const screens = new Screens(stage, { start: begin, again: begin, back, remedy });
 
 /** Opens a session and plays it from its beginning; only ever because the viewer asked. */
 async function begin() {
@@ -70,12 +71,13 @@ async function begin() {
   screens.play.disabled = true;
   screens.wait(true);
   try {
-    const session = await openSession(story);
+    const session = await openSession(story, screens.wantsMoreTime);
+    run = 1;
     branchline.session = session;
     note("session", { id: session.id });
     screens.entitle(session.story.title);
     answers = new Answers(session, telling, (visit) => prompt.mayAnswer(visit));
-    events = listen(session, { event: heard, connected: (yes) => screens.connected(yes), gone: () => fail("expired") });
+    follow(session);
     place.of(session);
     player.load(session.playback_url);
     branchline.hls = player.hls;
@@ -86,6 +88,39 @@ async function begin() {
     opening = false;
     screens.play.disabled = false;
   }
+}
+
+/** @param {import("./api.js").Session} session */
+function follow(session) {
+  events?.close();
+  events = listen(session, { event: heard, connected: (yes) => screens.connected(yes), gone: () => fail("expired") });
+}
+
+/** Goes back to a checkpoint that was passed. @param {string} checkpoint */
+async function back(checkpoint) {
+  const { session } = branchline;
+  if (!session) return;
+  note("back", { checkpoint });
+  try {
+    const gone = await goBack(session, checkpoint);
+    if (gone.run !== run) {
+      enter(gone.run, gone.playback_url);
+      follow(session);
+    }
+  } catch (error) {
+    if (error instanceof ApiError && error.status === 410) fail("expired");
+    else find(stage, "[data-announce]").textContent = "The server did not go back; try again.";
+  }
+}
+
+/** Plays another run of the session. @param {number} next @param {string} address */
+function enter(next, address) {
+  run = next;
+  prompt.remove();
+  player.load(here(address));
+  branchline.hls = player.hls;
+  screens.showEnd(false);
+  play();
 }
 
 async function play() {
@@ -136,6 +171,8 @@ function heard(kind, data) {
   switch (kind) {
     case "scene":
       stage.dataset.scene = data.scene;
+      controls.offerBack(data.checkpoints);
+      screens.offerBack(data.checkpoints);
       // A decision that was missed while the line was down.
       if (prompt.open && prompt.decision && data.visit > prompt.decision.visit) prompt.remove();
       break;
@@ -153,13 +190,10 @@ function heard(kind, data) {
       break;
     case "back":
       prompt.remove();
+      player.goTo(Number(data.start));
       break;
     case "run":
-      prompt.remove();
-      player.load(here(data.playback_url));
-      branchline.hls = player.hls;
-      screens.showEnd(false);
-      play();
+      if (data.run !== run) enter(data.run, data.playback_url);
       break;
     case "ended":
       screens.nameEnding(data.ending ?? "");
@@ -202,6 +236,7 @@ async function greet() {
       return;
     }
     screens.entitle(found.title);
+    screens.offerMoreTime(found.extended_time);
     screens.play.disabled = false;
     screens.showStart(true);
   } catch {
