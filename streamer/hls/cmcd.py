@@ -28,7 +28,9 @@ class Cmcd:
     position_ms: int | None = None  # pt: of the media on screen
     state: str | None = None  # sta: s starting, p playing, k seeking, r rebuffering, a paused, e ended …
     rate: float | None = None  # pr
-    buffer_ms: int | None = None  # bl: ahead of the playhead; the least where there are several
+    # bl: ahead of the playhead; the least where there are several. Nothing, where the player only says that it is
+    # starting (su) or has run dry (bs).
+    buffer_ms: int | None = None
     object_type: str | None = None  # ot: v, a, av, m, i …
 
 
@@ -51,11 +53,14 @@ def _read(text: str) -> Cmcd | None:
         data = cast("dict[str, object]", http_sf.parse(text.encode("ascii"), tltype="dictionary"))
     except ValueError:
         return None
+    buffer_ms = _milliseconds(data.get("bl"))
+    if buffer_ms is None and (_flag(data.get("su")) or _flag(data.get("bs"))):
+        buffer_ms = 0
     found = Cmcd(
         position_ms=_milliseconds(data.get("pt")),
         state=_word(data.get("sta")),
         rate=_rate(data.get("pr")),
-        buffer_ms=_milliseconds(data.get("bl")),
+        buffer_ms=buffer_ms,
         object_type=_word(data.get("ot")),
     )
     return None if found == Cmcd() else found
@@ -72,6 +77,10 @@ def _items(member: object) -> Iterable[object]:
 def _number(member: object) -> float | None:
     numbers = [float(item) for item in _items(member) if isinstance(item, int | Decimal) and not isinstance(item, bool)]
     return min(numbers, default=None)
+
+
+def _flag(member: object) -> bool:
+    return any(item is True for item in _items(member))
 
 
 def _milliseconds(member: object) -> int | None:
