@@ -382,11 +382,13 @@ class _Path:
             stretches.append(timeline.preview.stretch)
         while stretches[-1].after < cut:
             stretches.append(timeline.stretch_at(stretches[-1].after))
-        path.stretches = stretches[: bisect_left(stretches, cut, key=lambda stretch: stretch.first)]
-        path.visits = visits[: bisect_left(visits, cut, key=lambda visit: visit.first)]
+        end = stretches[-1].after
+        del stretches[bisect_left(stretches, cut, key=lambda stretch: stretch.first) :]
+        del visits[bisect_left(visits, cut, key=lambda visit: visit.first) :]
+        path.stretches, path.visits = stretches, visits
         path.outcomes = dict(timeline.outcomes)
         path.passed = list(timeline.passed)
-        if cut < stretches[-1].after:
+        if cut < end:
             path.stretches[-1] = path.stretches[-1].cut(cut)
             path.visits[-1] = replace(path.visits[-1], stretch=path.visits[-1].stretch.cut(cut))
             path.outcomes = {number: outcome for number, outcome in timeline.outcomes.items() if number < cut}
