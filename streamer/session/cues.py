@@ -161,10 +161,7 @@ def _decision(course: Course, visit: Visit, placed: Placed, told: Told, play: Ti
 
 
 def _step(timeline: Timeline, step: Step) -> dict[str, object]:
-    if isinstance(step, WentBack):
-        start = timeline.end_of(step.cut - 1)
-        return {"checkpoint": step.checkpoint, "start": decimal_seconds(start, 3)}
-    if not isinstance(step, Committed):
-        return {"checkpoint": step.checkpoint}
-    commit = step
-    return {"visit": commit.visit, "decision": commit.decision, "choice": commit.choice, "by": commit.by}
+    if isinstance(step, Committed):
+        return {"visit": step.visit, "decision": step.decision, "choice": step.choice, "by": step.by}
+    assert isinstance(step, WentBack)  # after a restart the steps are another timeline's
+    return {"checkpoint": step.checkpoint, "start": decimal_seconds(timeline.end_of(step.cut - 1), 3)}

@@ -220,6 +220,7 @@ def changed(old: str, new: str) -> str:
         ("opens_at: -9.5s", "opens_at: true", "true is no time"),
         ("opens_at: -9.5s", "opens_at: 90000", "longer than a day"),
         ("set: {lantern: true}", "set: {lantern: 1}", "1 is no bool"),
+        ("set: {lantern: true}", "set: {lantern: ''}", "'' is no expression"),
         ("set: {lantern: true}", "set: {lantern: \"'a'\"}", "is of type string, not bool"),
         ("end: {id: lost}", "next: [{to: darkness}]", "the story never ends"),
         ("end: {id: lost}", "next: [{to: yard, when: may_turn}]", "there may be no rule that holds"),
