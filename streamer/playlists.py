@@ -181,21 +181,20 @@ class Rendered:
         while parted > first and self._timeline.end_of(parted - 1) > until:
             parted -= 1
         yield from self._pieces.between(first + 1, parted + 1)
-        for number in range(parted, edge):
-            segment = self._segment(number, in_parts=not self._timeline.is_last(number))
-            yield media_playlist.write_segment(segment, parts=form.parts if number == edge - 1 else 0)
+        timeline = self._timeline
+        *known, newest = (self._segment(n, in_parts=not timeline.is_last(n)) for n in range(parted, edge))
+        yield from map(media_playlist.write_segment, known)
+        yield media_playlist.write_segment(newest, parts=form.parts)
         if self._is_over(edge, form):
             return
-        count = len(self._segment(edge - 1, in_parts=True).parts)
         if form.parts:
-            yield media_playlist.write_hint(self._segment(edge - 1, in_parts=True).parts[form.parts].uri)
-        elif (
-            edge < self._timeline.listable and not may_be_cut(self._timeline, edge) and not self._timeline.is_last(edge)
-        ):
+            yield media_playlist.write_hint(newest.parts[form.parts].uri)
+        elif edge < timeline.listable and not timeline.is_last(edge) and not may_be_cut(timeline, edge):
             yield media_playlist.write_hint(self._segment(edge, in_parts=True).parts[0].uri)
+        last = (form.parts or len(newest.parts)) - 1
         for rendition in renditions_of(package):
             if rendition.id != self._rendition.id:
-                yield media_playlist.write_report(f"{rendition.id}.m3u8", edge - 1, (form.parts or count) - 1)
+                yield media_playlist.write_report(f"{rendition.id}.m3u8", edge - 1, last)
 
     def _segment(self, number: int, *, in_parts: bool = False) -> MediaSegment:
         stretch = self._timeline.stretch_at(number)

@@ -30,6 +30,7 @@ from streamer.session.pacing import (
     after_a_stop,
     course_of,
     due,
+    lists,
     may_be_cut,
     next_change_ms,
     playhead,
@@ -576,7 +577,7 @@ class Sessions:
         if parts and live.timeline.stage.package.part_target_ms:
             hold_ms = min(hold_ms, round(HELD_PART_TARGETS * live.timeline.stage.package.part_target_ms))
         deadline_ms = self._clock.now_ms() + hold_ms
-        while not _lists(live, segments, parts) and not self._all_listed(live) and not self._closing:
+        while not lists(live.timeline, live.edge, segments, parts) and not self._all_listed(live) and not self._closing:
             now_ms = self._clock.now_ms()
             if now_ms >= deadline_ms:
                 return
@@ -629,19 +630,6 @@ class Sessions:
             "committed": commit is not None,
             "closes_in_ms": closes_in * 1000 // TICKS_PER_SECOND,
         }
-
-
-def _lists(live: Live, segments: int, parts: int) -> bool:
-    """Tells whether so many segments are listed, or so many parts of the last of them.
-
-    A part after a segment's last is the first of the next one (RFC 8216bis, section 6.2.5.2).
-    """
-    published, listed = live.edge.published, live.edge.parts
-    if parts and published >= segments and parts > len(live.timeline.part_ends(segments - 1)):
-        segments, parts = segments + 1, 1
-    if published != segments:
-        return published > segments
-    return not listed or 0 < parts <= listed
 
 
 def _word_of(said: Cmcd, asked_from: Ticks | None) -> Word | None:

@@ -14,7 +14,7 @@ MEDIA_TYPE = "application/vnd.apple.mpegurl"
 VERSION = 6
 SKIP_VERSION = 9  # EXT-X-SKIP (RFC 8216bis, section 8), in answers to those who ask for it
 SKIP_RANGES_VERSION = 10  # its RECENTLY-REMOVED-DATERANGES
-HOLD_BACK_TARGET_DURATIONS = 3
+HOLD_BACK_TARGET_DURATIONS = 3  # PART-HOLD-BACK, which is to be three PART-TARGETs at least (section 4.4.3.8)
 SKIP_TARGET_DURATIONS = 6  # CAN-SKIP-UNTIL: the least that is allowed (section 4.4.3.8)
 # Shaka takes 0 for "not given" and starts at the edge; 0.01 is honoured by every player that reads the tag.
 START_OFFSET = "0.01"
@@ -65,7 +65,7 @@ class MediaPlaylist:
 def write(playlist: MediaPlaylist) -> bytes:
     """Spells a whole playlist."""
     return b"".join(
-        (write_head(playlist.target_duration, playlist.map_uri), *(write_segment(each) for each in playlist.segments))
+        (write_head(playlist.target_duration, playlist.map_uri), *map(write_segment, playlist.segments))
     ) + (ENDLIST if playlist.ended else b"")
 
 

@@ -357,6 +357,18 @@ def advanced(course: Course, edge: Edge, register: Register, play: Ticks, *, now
     )
 
 
+def lists(timeline: Timeline, edge: Edge, segments: int, parts: int) -> bool:
+    """Tells whether so many segments are listed; with `parts`, so many parts of the last of them.
+
+    A part after a segment's last is the first of the next one (RFC 8216bis, section 6.2.5.2).
+    """
+    if parts and edge.published >= segments and parts > len(timeline.part_ends(segments - 1)):
+        segments, parts = segments + 1, 1
+    if edge.published != segments:
+        return edge.published > segments
+    return not edge.parts or 0 < parts <= edge.parts
+
+
 def due(
     course: Course, events: tuple[Event, ...], register: Register, play: Ticks, *, published: int, policy: Policy
 ) -> Committed | None:

@@ -55,7 +55,8 @@ def wrong(result: Result) -> Sequence[str]:
         words
         for words, is_right in {
             "it started elsewhere": result["started_with_first_segment"] and (result["started_at_s"] or 0) <= 0.1,
-            "a join was seen": result["stall_ms"] is not None and result["stall_ms"] <= most,
+            "nothing was seen of it": result["stall_ms"] is not None,
+            "a join was seen": (result["stall_ms"] or 0) <= most,
             "a frame was missing": (result["frame_gap_ms"] or 0) <= FRAME_GAP_MS,
             "media were skipped": result["skipped_s"] == 0,
             "a choice did not count": result["counted"] == result["wanted"] == 3,

@@ -56,6 +56,15 @@ async def browser() -> AsyncIterator[Browser]:
         await found.close()
 
 
+async def watched_page(browser: Browser) -> tuple[Page, list[str]]:
+    """Gives a page, and what it complains of in the console."""
+    page = await browser.new_page(viewport={"width": 1280, "height": 800}, bypass_csp=True)
+    complaints: list[str] = []
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+    return page, complaints
+
+
 async def press_play(page: Page, url: str) -> None:
     await page.goto(f"{url}/watch/sample")
     assert await page.evaluate("window.branchline.session") is None  # nothing is loaded before Play
@@ -68,10 +77,7 @@ async def test_a_story_is_played_by_mouse_and_keys_and_no_join_is_seen(
     sample_library: Path, start: Starter, browser: Browser, tmp_path: Path
 ) -> None:
     async with start(sample_library) as server:
-        page = await browser.new_page(viewport={"width": 1280, "height": 800}, bypass_csp=True)
-        complaints: list[str] = []
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+        page, complaints = await watched_page(browser)
         await press_play(page, server.url)
 
         await page.click('[data-choice="leave"]')
@@ -157,9 +163,7 @@ async def test_a_viewer_goes_back_while_it_plays_and_after_the_end(
     back_library: Path, start: Starter, browser: Browser, tmp_path: Path
 ) -> None:
     async with start(back_library) as server:
-        page = await browser.new_page(viewport={"width": 1280, "height": 800}, bypass_csp=True)
-        complaints: list[str] = []
-        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page, complaints = await watched_page(browser)
         await page.goto(f"{server.url}/watch/back")
         await page.check("[data-more-time] input")
         await page.screenshot(path=tmp_path / "start.png")

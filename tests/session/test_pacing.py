@@ -18,6 +18,7 @@ from streamer.session.pacing import (
     course_of,
     due,
     listed_from,
+    lists,
     lock_of,
     may_be_cut,
     needed_ms,
@@ -298,6 +299,24 @@ def test_an_edge_moves_part_by_part_and_the_last_segment_comes_whole() -> None:
             assert edge.parts == 0 or next_change_ms(course, edge, started(), START_MS, SEEN) is not None
 
     assert seen == [(3, 0), *((n, part) for n in range(4, 10) for part in (1, 2, 3, 0)), (10, 0)]
+
+
+@pytest.mark.parametrize(
+    ("edge", "wanted"),
+    [
+        (Edge(published=4), [(3, 0), (4, 0), (4, 4), (3, 9)]),
+        (Edge(published=5, parts=2), [(4, 0), (4, 5), (5, 1), (5, 2)]),
+    ],
+)
+def test_a_list_has_what_is_asked_for_or_the_part_that_follows_it(edge: Edge, wanted: list[tuple[int, int]]) -> None:
+    timeline = start_timeline(staged(LONG, in_parts=True), {})
+    asked = [(segments, parts) for segments in range(3, 7) for parts in (0, 1, 2, 3, 4, 5, 9)]
+
+    listed = {each for each in asked if lists(timeline, edge, *each)}
+
+    assert listed >= set(wanted)
+    assert not listed & {(5, 0), (5, 3), (5, 5), (5, 9), (6, 0), (6, 1)}
+    assert ((4, 5) in listed) == (edge.published > 4)  # the first part of the segment after it
 
 
 # ── when a choice is final ───────────────────────────────────────────────────────────────────────────────────────

@@ -69,6 +69,8 @@ export class Controls {
   /** @param {import("./api.js").Checkpoint[]} checkpoints where the viewer may go back to */
   offerBack(checkpoints) {
     const entries = checkpoints.map(({ id, label }) => /** @type {[string, string]} */ ([id, label]));
+    const known = Array.from(this.back.options, (option) => option.value);
+    if (known.join() === ["", ...entries.map(([id]) => id)].join()) return; // the menu may be open
     fill(this.back, [["", "Go back to…"], ...entries], "");
     fieldOf(this.back).hidden = entries.length === 0;
   }

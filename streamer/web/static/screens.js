@@ -4,6 +4,7 @@ import { find } from "./dom.js";
 
 const PATIENCE_MS = 1000; // of waiting, before it is said
 const LOST_MS = 5000; // without the server's word, before it is said
+const SAID_MS = 5000; // that something passing is said
 
 /** One clear sentence each, and what the button below it says. */
 const ERRORS = {
@@ -41,6 +42,7 @@ export class Screens {
     this.failure = null;
     this.waiting = 0;
     this.losing = 0;
+    this.saying = 0;
     this.play.addEventListener("click", () => tell.start());
     this.again.addEventListener("click", () => tell.again());
     this.remedy.addEventListener("click", () => {
@@ -102,10 +104,18 @@ export class Screens {
     if (yes) {
       clearTimeout(this.losing);
       this.losing = 0;
-      this.notice.hidden = true;
+      this.say("");
     } else if (!this.losing) {
-      this.losing = window.setTimeout(() => (this.notice.hidden = false), LOST_MS);
+      this.losing = window.setTimeout(() => this.say("The connection to the server is lost; reconnecting…"), LOST_MS);
     }
+  }
+
+  /** @param {string} words nothing: no more @param {{passing?: boolean}} [options] `passing`: for a moment only */
+  say(words, { passing = false } = {}) {
+    clearTimeout(this.saying);
+    this.notice.textContent = words;
+    this.notice.hidden = !words;
+    if (passing) this.saying = window.setTimeout(() => this.say(""), SAID_MS);
   }
 
   /** @param {Failure} failure */

@@ -109,7 +109,7 @@ async function back(checkpoint) {
     }
   } catch (error) {
     if (error instanceof ApiError && error.status === 410) fail("expired");
-    else find(stage, "[data-announce]").textContent = "The server did not go back; try again.";
+    else screens.say("The server did not go back; try again.", { passing: true });
   }
 }
 

@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import subprocess
+import tempfile
 import time
 from collections.abc import AsyncIterator
 from contextlib import suppress
@@ -32,10 +33,15 @@ def is_installed(player: str) -> bool:
     return player == "ffmpeg" or shutil.which(PROGRAMS[player]) is not None
 
 
-async def watch(player: str, *, url: str, scenario: Scenario, folder: Path) -> Watched:
+async def watch(player: str, *, url: str, scenario: Scenario) -> Watched:
     """Plays a session to its end, or until it takes too long."""
+    with tempfile.TemporaryDirectory() as home:  # not below the checkout, which another user may not enter
+        await asyncio.to_thread(os.chmod, home, 0o777)
+        return await _watch(player, url, scenario, Path(home))
+
+
+async def _watch(player: str, url: str, scenario: Scenario, folder: Path) -> Watched:
     watched = Watched(version=version_of(player), resolution_ms=RESOLUTION_MS)
-    await asyncio.to_thread(_open_to_all, folder)
     process, places = await _started(player, url, folder, scenario)
     try:
         async with asyncio.timeout(scenario.seconds + 25):
@@ -54,12 +60,6 @@ async def watch(player: str, *, url: str, scenario: Scenario, folder: Path) -> W
     return watched
 
 
-def _open_to_all(folder: Path) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    folder.chmod(0o777)
-    (folder / "mpv.sock").unlink(missing_ok=True)
-
-
 async def _started(
     player: str, url: str, folder: Path, scenario: Scenario
 ) -> tuple[asyncio.subprocess.Process, AsyncIterator[tuple[float, bool]]]:
@@ -70,7 +70,6 @@ async def _started(
         return process, _mpv(socket, scenario)
     if player == "vlc":
         pipe = folder / "pictures"
-        pipe.unlink(missing_ok=True)
         os.mkfifo(pipe, 0o666)
         pipe.chmod(0o666)
         pictures = ("--vout=yuv", f"--yuv-file={pipe}", "--yuv-yuv4mpeg2", "--aout=adummy", "--no-interact", "--quiet")

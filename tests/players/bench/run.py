@@ -81,8 +81,7 @@ class Bench:
                 assert self._stage is not None
                 watched = await browser.watch(*self._stage, cell.player, url=url, session=session, scenario=scenario)
             else:
-                folder = FOLDER / "homes" / f"{cell.player} {cell.addressing}".replace(" ", "-")
-                watched = await native.watch(cell.player, url=url, scenario=scenario, folder=folder)
+                watched = await native.watch(cell.player, url=url, scenario=scenario)
         following.cancel()
         await asyncio.gather(following, return_exceptions=True)
         result = self._figures(cell, watched, session, proxy)
