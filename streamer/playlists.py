@@ -13,7 +13,6 @@ from streamer.hls.attributes import packed
 from streamer.hls.delivery import Skip
 from streamer.hls.media_playlist import DateRange, MediaSegment, PartialSegment
 from streamer.hls.multivariant_playlist import AudioTrack, MultivariantPlaylist, SessionData, VariantStream
-from streamer.hls.pieces import Pieces
 from streamer.hls.zipped import Zipped
 from streamer.media.index import (
     AUDIO_FRAME_SAMPLES,
@@ -26,6 +25,7 @@ from streamer.media.index import (
     segment_ticks,
 )
 from streamer.media.names import Namer, SegmentName
+from streamer.pieces import Pieces
 from streamer.session.pacing import may_be_cut
 from streamer.session.timeline import Outcome, Placed, Stretch, Timeline
 from streamer.story.model import Story, text_in
@@ -161,11 +161,8 @@ class Rendered:
         whatever the time is: version 2 leaves them out, version 1 does not.
         """
         ranges = form.skip is Skip.SEGMENTS_AND_RANGES
-        kept = (
-            ()
-            if ranges
-            else tuple(text for number, text in self._ranges.between(0, len(self._ranges)) if number < skipped)
-        )
+        before = 0 if ranges else bisect_left(self._ranges, skipped, key=lambda found: found[0])
+        kept = (text for _, text in self._ranges.between(0, before))
         skip = media_playlist.write_skip(skipped, ranges=ranges)
         return b"".join((self._head(form), *kept, skip, *self._listed(skipped, edge, form)))
 
@@ -244,7 +241,7 @@ def segment_at(stretch: Stretch, index: int, rendition: Rendition) -> tuple[Segm
 
 def _date_ranges(timeline: Timeline, stretch: Stretch, number: int) -> Iterator[DateRange]:
     story = timeline.stage.story
-    if outcome := timeline.outcomes.get(number):
+    if outcome := timeline.outcome_told_in(number):
         yield _result(story, outcome)
     if opening := timeline.decision_opening_in(number):
         yield _decision(story, *opening)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import struct
 import zlib
 
-from streamer.hls.pieces import Pieces
+from streamer.pieces import Pieces
 
 RUN = 32  # pieces
 LEVEL = 6

@@ -54,7 +54,7 @@ def cues_since(course: Course, events: tuple[Event, ...], told: Told, play: Tick
         told = Told(run=timeline.run, visit=playing.number - 1, steps=done, running=running)
         if again:
             yield Cue(kind="run", data={"run": timeline.run}, told=told)
-    for visit in timeline.visits[told.visit : playing.number]:
+    for visit in timeline.visits.between(told.visit, playing.number):
         told = replace(told, visit=visit.number)
         yield Cue(kind="scene", data=_scene(timeline, visit), told=told)
     placed, last = timeline.open, timeline.last
@@ -72,7 +72,7 @@ def cues_since(course: Course, events: tuple[Event, ...], told: Told, play: Tick
         for cue in _changes(course, placed, events, told, play, running=running):
             told = cue.told
             yield cue
-    for step in steps[told.steps :]:
+    for step in steps.between(told.steps, len(steps)):
         told = replace(told, steps=told.steps + 1)
         yield Cue(kind="back" if isinstance(step, WentBack) else "committed", data=_step(timeline, step), told=told)
     if timeline.complete and play >= last.end and not told.ended:
@@ -83,7 +83,7 @@ def cues_since(course: Course, events: tuple[Event, ...], told: Told, play: Tick
 def next_cue_ms(course: Course, told: Told, play: Ticks) -> int | None:
     """Gives the milliseconds of play until the next cue that the clock alone brings; None: there is none."""
     timeline = course.timeline
-    moments: list[int] = [visit.start for visit in timeline.visits[told.visit : told.visit + 1]]
+    moments: list[int] = [visit.start for visit in timeline.visits.between(told.visit, told.visit + 1)]
     placed = timeline.open
     if placed is not None:
         moments += (placed.opens, course.lock or placed.closes)

@@ -15,6 +15,7 @@ from itertools import accumulate
 import msgspec
 
 from streamer.media.index import AUDIO_FRAME_SAMPLES, ClipIndex, Package, audio_frames_at, segment_ticks
+from streamer.pieces import Pieces
 from streamer.session.events import Committed, Step, WentBack
 from streamer.story.model import Choice, Decision, Scene, Story, Value, instant_within
 from streamer.story.rules import Memory, begin, enter, offered, opening, successor, take
@@ -150,22 +151,18 @@ class Timeline:
 
     stage: Stage
     key: bytes  # of all that the path follows from
-    visits: tuple[Visit, ...]  # never empty; the last has an open decision, or is the last of all
-    stretches: tuple[Stretch, ...]  # what is listed: the visits', and passes of hold loops between them
+    visits: Pieces[Visit]  # never empty
+    last: Visit  # the last settled one: it has an open decision, or is the last of all
+    stretches: Pieces[Stretch]  # what is listed: the visits', and passes of hold loops between them
     memory: Memory  # on entering the last visit
-    outcomes: Mapping[int, Outcome]  # by the segment each is told with
-    passed: tuple[Passed, ...] = ()
+    outcomes: Pieces[Outcome]  # each told later than the one before
+    passed: Pieces[Passed]
+    steps: Pieces[Step]  # of this run
     preview: Visit | None = None
     preview_segments: int = 0  # of the preview's, those that may be listed before the lock
-    steps: tuple[Step, ...] = ()  # of this run
     parted: int = 0  # Media Sequence Number of the first segment that the path before the last step does not have
     linear_from: Ticks = Ticks(0)  # where the part without an open decision begins
     run: int = 1
-
-    @property
-    def last(self) -> Visit:
-        """Gives the last settled visit."""
-        return self.visits[-1]
 
     @property
     def open(self) -> Placed | None:
@@ -208,7 +205,16 @@ class Timeline:
                 return self.preview.stretch
             if self.holds:
                 return self._hold(segment)
+        newest = self.stretches[-1]
+        if segment >= newest.first:
+            return newest
         return self.stretches[bisect_right(self.stretches, segment, key=lambda stretch: stretch.first) - 1]
+
+    def outcome_told_in(self, segment: int) -> Outcome | None:
+        """Gives the outcome that is told with a segment."""
+        place = bisect_left(self.outcomes, segment, key=lambda outcome: outcome.told_in)
+        found = self.outcomes[place] if place < len(self.outcomes) else None
+        return found if found is not None and found.told_in == segment else None
 
     def stretch_from(self, start: Ticks) -> Stretch | None:
         """Gives the stretch that begins there, those that may follow the settled path among them; None: none does."""
@@ -352,7 +358,7 @@ def _committed(timeline: Timeline, step: Committed) -> Timeline:
     outcome = Outcome(placed=placed, visit=last.number, choice=step.choice, by=step.by, told_in=told_in)
     path = _Path.of(timeline, step, timeline.settled if step.cut is None else step.cut)
     path.parted = told_in if step.cut is None else path.parted
-    path.outcomes[told_in] = outcome
+    path.outcomes.append(outcome)
     return _grown(path, scene, memory)
 
 
@@ -363,11 +369,11 @@ class _Path:
         self.on = on
         self.key = key
         self.run = run
-        self.visits: list[Visit] = []
-        self.stretches: list[Stretch] = []
-        self.outcomes: dict[int, Outcome] = {}
-        self.passed: list[Passed] = []
-        self.steps: tuple[Step, ...] = ()
+        self.visits = Pieces[Visit]()
+        self.stretches = Pieces[Stretch]()
+        self.outcomes = Pieces[Outcome]()
+        self.passed = Pieces[Passed]()
+        self.steps = Pieces[Step]()
         self.parted = 0
         self.linear_from: Ticks | None = None  # None: where the next scene begins
 
@@ -375,25 +381,21 @@ class _Path:
     def of(cls, timeline: Timeline, step: Step, cut: int) -> _Path:
         """Begins with what a timeline has before the segment `cut`."""
         path = cls(on=timeline.stage, key=_key(timeline.key, step), run=timeline.run)
-        stretches = [*timeline.stretches]
-        visits = [*timeline.visits]
+        path.stretches = timeline.stretches.first(bisect_left(timeline.stretches, cut, key=lambda each: each.first))
+        path.visits = timeline.visits.first(bisect_left(timeline.visits, cut, key=lambda each: each.first))
         if timeline.preview is not None and cut > timeline.settled:
-            visits.append(timeline.preview)
-            stretches.append(timeline.preview.stretch)
-        while stretches[-1].after < cut:
-            stretches.append(timeline.stretch_at(stretches[-1].after))
-        end = stretches[-1].after
-        del stretches[bisect_left(stretches, cut, key=lambda stretch: stretch.first) :]
-        del visits[bisect_left(visits, cut, key=lambda visit: visit.first) :]
-        path.stretches, path.visits = stretches, visits
-        path.outcomes = dict(timeline.outcomes)
-        path.passed = list(timeline.passed)
-        if cut < end:
-            path.stretches[-1] = path.stretches[-1].cut(cut)
-            path.visits[-1] = replace(path.visits[-1], stretch=path.visits[-1].stretch.cut(cut))
-            path.outcomes = {number: outcome for number, outcome in timeline.outcomes.items() if number < cut}
-            path.passed = [passed for passed in timeline.passed if passed.first < cut]
-        path.steps = (*timeline.steps, step)
+            path.stretches.append(timeline.preview.stretch)
+            path.visits.append(timeline.preview)
+        while path.stretches[-1].after < cut:
+            path.stretches.append(timeline.stretch_at(path.stretches[-1].after))
+        if cut < path.stretches[-1].after:
+            last = path.visits[-1]
+            path.stretches.replace_last(path.stretches[-1].cut(cut))
+            path.visits.replace_last(replace(last, stretch=last.stretch.cut(cut)))
+        path.outcomes = timeline.outcomes.first(bisect_left(timeline.outcomes, cut, key=lambda each: each.told_in))
+        path.passed = timeline.passed.first(bisect_left(timeline.passed, cut, key=lambda each: each.first))
+        path.steps = timeline.steps.first(len(timeline.steps))
+        path.steps.append(step)
         path.parted = max(cut - 1, 0)  # the last segment before the cut may have another length of sound
         if cut < timeline.settled:
             path.linear_from = timeline.linear_from  # the lead goes on from what it was
@@ -424,11 +426,12 @@ def _grown(path: _Path, scene: Scene, memory: Memory, *, entered: bool = False) 
         Timeline(
             stage=on,
             key=path.key,
-            visits=tuple(path.visits),
-            stretches=tuple(path.stretches),
+            visits=path.visits,
+            last=path.visits[-1],
+            stretches=path.stretches,
             memory=memory,
             outcomes=path.outcomes,
-            passed=tuple(path.passed),
+            passed=path.passed,
             steps=path.steps,
             parted=path.parted,
             linear_from=begins if path.linear_from is None else path.linear_from,

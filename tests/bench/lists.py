@@ -24,7 +24,7 @@ from tests.manual import ManualClock, publish, serving
 
 SCENE_SECONDS = 12
 STORY = f"s0 {SCENE_SECONDS} -> s0 | s1\ns1 8 ."
-POLLS = 400
+POLLS = 1800  # 20 minutes
 RUNS = 5  # taken in turn; the quickest of each counts
 EARLY, LATE = 60, 3 * 3600  # s into the viewing
 DELTA = Form(skip=Skip.SEGMENTS_AND_RANGES)

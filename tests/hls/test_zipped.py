@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamer.hls.pieces import Pieces
 from streamer.hls.zipped import RUN, Zipped
+from streamer.pieces import Pieces
 
 PIECES = st.lists(st.binary(min_size=1, max_size=300), min_size=1, max_size=3 * RUN)
 

@@ -151,8 +151,8 @@ class Viewer:
 
     def go_back(self) -> None:
         """Goes back to a checkpoint, if one was passed."""
-        if self.timeline.passed:
-            checkpoint = self.random.choice(self.timeline.passed).checkpoint
+        if len(self.timeline.passed):
+            checkpoint = self.random.choice([*self.timeline.passed]).checkpoint
             with suppress(SessionError):  # its scene was not published
                 self._take(
                     gone_back(

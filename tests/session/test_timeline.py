@@ -112,7 +112,9 @@ def test_an_immediate_answer_drops_what_comes_after_its_cut() -> None:
         ("fork", 0, 4), ("right", 4, 8),
     ]  # fmt: skip
     assert after.visits[1].start == seconds(8)
-    assert after.outcomes[4].choice == "right"
+    told = after.outcome_told_in(4)
+    assert told is not None
+    assert told.choice == "right"
     assert after.parted == 3
 
 

@@ -12,7 +12,7 @@ Item = TypeVar("Item")
 
 
 class Pieces(Generic[Item]):
-    """Items in order; what is in is never changed."""
+    """Items in order."""
 
     __slots__ = ("_full", "_rest")
 
@@ -31,12 +31,22 @@ class Pieces(Generic[Item]):
         block, place = divmod(index if index >= 0 else len(self) + index, BLOCK)
         return self._full[block][place] if block < len(self._full) else self._rest[place]
 
+    def __iter__(self) -> Iterator[Item]:
+        """Gives the items in order."""
+        return self.between(0, len(self))
+
     def append(self, item: Item) -> None:
         """Adds an item."""
         self._rest.append(item)
         if len(self._rest) == BLOCK:
             self._full.append(self._rest)
             self._rest = []
+
+    def replace_last(self, item: Item) -> None:
+        """Puts another item in the place of the last."""
+        self._rest = self._rest or [*self._full.pop()]
+        self._rest.pop()
+        self.append(item)
 
     def between(self, start: int, stop: int) -> Iterator[Item]:
         """Gives the items from `start` on and before `stop`."""
