@@ -35,6 +35,7 @@ from streamer.session.pacing import (
     next_change_ms,
     playhead,
     still_from_ms,
+    too_far,
     with_lock,
     with_sign,
     with_word,
@@ -208,8 +209,8 @@ class Sessions:
         self._sign(live, starts=not self._policy.requests_seen, idle_ms=idle_ms)
         await self._settle(live)
         if asked.segments is not None and not self._all_listed(live):
-            if asked.segments > live.edge.published + 2:
-                raise MalformedRequest("_HLS_msn", f"segment {asked.segments - 1} lies too far ahead")
+            if too_far(live.timeline, live.edge, asked.segments, asked.parts):
+                raise MalformedRequest("_HLS_msn", "such a segment or part lies too far ahead")
             await self._hold(live, asked.segments, asked.parts)
         if picture:
             live.answered_ms = self._clock.now_ms()

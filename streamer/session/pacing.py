@@ -22,6 +22,8 @@ GROWTH = 3  # seconds of play in which a lead grows by one
 # that turns out to be further back than it was taken to be.
 QUIET = Fraction(5, 4)
 PART_QUIET = Fraction(9, 8)  # likewise for parts, which come within one PART-TARGET; that is at least as much longer
+AHEAD_SEGMENTS = 2  # that may be asked for before they are listed,
+AHEAD_PARTS_MS = 3000  # and parts of so much time, beyond a whole segment's
 FRESH_MS = 15_000  # how long a source keeps lesser ones out after it has spoken: three words of a page
 FORGET = 4  # of what was seen of a player: each new look counts for a quarter
 UNSEEN_MS = 1000  # what a player is taken to need to react before it was seen to
@@ -367,6 +369,17 @@ def lists(timeline: Timeline, edge: Edge, segments: int, parts: int) -> bool:
     if edge.published != segments:
         return edge.published > segments
     return not edge.parts or 0 < parts <= edge.parts
+
+
+def too_far(timeline: Timeline, edge: Edge, segments: int, parts: int) -> bool:
+    """Tells whether nobody who has read the list can want so much of what is not listed (RFC 8216bis, 6.2.5.2)."""
+    if segments > edge.published + AHEAD_SEGMENTS:
+        return True
+    target_ms = timeline.stage.package.part_target_ms
+    if not target_ms or segments < edge.published:
+        return False
+    listed = edge.parts if segments == edge.published else 0
+    return parts - max(listed, len(timeline.part_ends(edge.published - 1))) > AHEAD_PARTS_MS // target_ms
 
 
 def due(

@@ -24,6 +24,7 @@ from streamer.session.pacing import (
     needed_ms,
     next_change_ms,
     playhead,
+    too_far,
     with_lock,
     with_sign,
     with_word,
@@ -317,6 +318,19 @@ def test_a_list_has_what_is_asked_for_or_the_part_that_follows_it(edge: Edge, wa
     assert listed >= set(wanted)
     assert not listed & {(5, 0), (5, 3), (5, 5), (5, 9), (6, 0), (6, 1)}
     assert ((4, 5) in listed) == (edge.published > 4)  # the first part of the segment after it
+
+
+def test_what_lies_too_far_ahead_is_told_apart() -> None:
+    plain = start_timeline(staged(LONG), {})
+    timeline = start_timeline(staged(LONG, in_parts=True), {})
+    edge = Edge(published=5, parts=2)
+
+    assert not too_far(plain, edge, 7, 99)
+    assert too_far(plain, edge, 8, 0)
+    assert not too_far(timeline, edge, 5, 9)  # four parts of a segment, and 3 s of others
+    assert too_far(timeline, edge, 5, 10)
+    assert too_far(timeline, edge, 6, 10)
+    assert not too_far(timeline, edge, 4, 99)  # it is listed, with all that follows it
 
 
 # ── when a choice is final ───────────────────────────────────────────────────────────────────────────────────────
