@@ -121,7 +121,7 @@ class Rendered:
         # before it merges), and stands still: a delta is sent only to who has more than it lists.
         if skipped and (form.has is None or edge - skipped < form.has):
             return _sent(self._delta(edge, skipped, form), form)
-        if self._timeline.stage.package.part_target_ms:
+        if self._timeline.stage.part_target_ms:
             return _sent(b"".join((self._head(form), *self._listed(0, edge, form), ends)), form)
         head = self._head(form) if form.start_ms is not None else self._pieces[0]
         if not form.zipped:
@@ -141,7 +141,7 @@ class Rendered:
             Skip.SEGMENTS_AND_RANGES: media_playlist.SKIP_RANGES_VERSION,
         }[form.skip]
         target = self._timeline.stage.package.target_duration
-        parts = self._timeline.stage.package.part_target_ms
+        parts = self._timeline.stage.part_target_ms
         return media_playlist.write_head(target, self._map_uri, start=start, version=version, part_target_ms=parts)
 
     def _skippable(self, edge: int) -> int:
@@ -169,7 +169,7 @@ class Rendered:
     def _listed(self, first: int, edge: int, form: Form) -> Iterator[bytes]:
         """Spells the segments from `first` on; the newest with their parts, the next part and the other renditions."""
         package = self._timeline.stage.package
-        if not package.part_target_ms:
+        if not self._timeline.stage.part_target_ms:
             yield from self._pieces.between(first + 1, edge + 1)
             return
         whole = edge - (form.parts > 0)

@@ -575,8 +575,8 @@ class Sessions:
 
     async def _hold(self, live: Live, segments: int, parts: int) -> None:
         hold_ms = round(self._settings.pacing.hold_seconds * 1000)
-        if parts and live.timeline.stage.package.part_target_ms:
-            hold_ms = min(hold_ms, round(HELD_PART_TARGETS * live.timeline.stage.package.part_target_ms))
+        if parts and live.timeline.stage.part_target_ms:
+            hold_ms = min(hold_ms, round(HELD_PART_TARGETS * live.timeline.stage.part_target_ms))
         deadline_ms = self._clock.now_ms() + hold_ms
         while not lists(live.timeline, live.edge, segments, parts) and not self._all_listed(live) and not self._closing:
             now_ms = self._clock.now_ms()

@@ -21,7 +21,7 @@ from streamer.media.index import (
 )
 from streamer.media.names import Namer
 from streamer.packager.pipeline import mark_of
-from streamer.packager.plan import Rate, part_target_ms
+from streamer.packager.plan import Rate
 from streamer.packager.plan import cuts as cuts_of
 from streamer.playlists import Addresses
 from streamer.session.timeline import Stage, stage
@@ -142,7 +142,6 @@ def package(story: Story, text: str, lengths: dict[str, Ticks]) -> Package:
         target_duration=2,
         video=videos,
         audio=AudioRendition(id="a0", codecs="mp4a.40.2", timescale=48_000, init="a" * 24, name="Sound", channels=2),
-        part_target_ms=part_target_ms(RATE) if story.low_latency else 0,
         scenes={name: clips[name] for name in story.scenes},
         holds={name: clips[name] for name in hold_sources(story)},
         marks={

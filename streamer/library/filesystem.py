@@ -28,7 +28,7 @@ import msgspec
 from streamer.errors import LibraryError
 from streamer.media.index import AUDIO_FRAME_SAMPLES, AudioRendition, ClipIndex, Mark, Package, VideoRendition
 
-PACKAGE_FORMAT = 3
+PACKAGE_FORMAT = 2
 _LOCK_POLL_SECONDS = 0.2  # how often a waiting packaging run tries again
 _CLIPS_REMEMBERED = 10_000  # indexes kept in memory; a story has at most 10,000 scenes
 

@@ -83,7 +83,6 @@ class Package(msgspec.Struct, frozen=True, kw_only=True):
     story_file: str  # its name, for messages
     story_text: str
     target_duration: int  # seconds; EXT-X-TARGETDURATION for the whole story
-    part_target_ms: int = 0  # PART-TARGET for the whole story; 0: no segment has parts
     video: tuple[VideoRendition, ...]
     audio: AudioRendition
     scenes: dict[str, ClipIndex]  # by scene id
@@ -98,6 +97,24 @@ def audio_frames_at(offset: Ticks) -> int:
     never adds up.
     """
     return round_half_up(offset, AUDIO_FRAME_TICKS)
+
+
+def part_target_ms(package: Package) -> int:
+    """Gives PART-TARGET for the whole of a story; 0: no segment has parts."""
+    picture = package.video[0]
+    clips = (*package.scenes.values(), *package.holds.values())
+    segments = (segment for clip in clips for segment in clip.renditions[picture.id].segments)
+    longest = max((length for segment in segments for length in segment.parts), default=0)
+    return part_target_of(ticks_of(longest, picture.timescale)) if longest else 0
+
+
+def part_target_of(longest: Ticks) -> int:
+    """Gives PART-TARGET, in milliseconds, from the length of an ordinary part of the picture.
+
+    Every part but a segment's last lasts 0.85 to 1 times as long (RFC 8216bis, section 4.4.4.9), those of the sound
+    among them, whose ends lie up to half an AAC frame aside.
+    """
+    return (longest - AUDIO_FRAME_TICKS) * 1000 * 100 // (85 * TICKS_PER_SECOND)
 
 
 def segment_ticks(segment: Segment, timescale: int) -> Ticks:

@@ -47,7 +47,6 @@ from streamer.packager.plan import (
     cuts,
     frame_at,
     frames_around,
-    part_target_ms,
     sample_at,
 )
 from streamer.packager.probe import Source, probe
@@ -503,7 +502,6 @@ def _package(  # noqa: PLR0917 - all that a package holds
         story_file=story_path.name,
         story_text=story_text,
         target_duration=ladder.segment_seconds,
-        part_target_ms=part_target_ms(commands.rate_of(ladder)) if story.low_latency else 0,
         video=first.video,
         audio=first.audio,
         scenes={scene: index for scene, (_, index) in by_scene.items()},

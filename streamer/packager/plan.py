@@ -15,7 +15,6 @@ PRIMING_FRAMES = 1  # that ffmpeg's AAC encoder puts first
 FADE_SAMPLES = 256  # 5.3 ms
 TOLERANCE = ticks_of_milliseconds(1) // 2  # decimal notation cannot spell thirds of a second
 SHORTEST_TAIL = Fraction(1, 2)  # seconds; what is shorter goes into the segment before
-_AAC_FRAME = Fraction(AUDIO_FRAME_SAMPLES, AUDIO_SAMPLE_RATE)  # seconds
 SLOWEST, FASTEST = 10, 120  # frames a second; beyond, the rules for tails do not hold
 
 PART_SECONDS = Fraction(1, 2)  # a part has the whole frames that last so long at least
@@ -98,15 +97,6 @@ def frames_around(rate: Rate, instant: Ticks) -> tuple[str, str]:
     """Gives the instants, spelled in seconds, of the frames before and after one that begins no frame."""
     before = instant // rate.frame
     return _spelled(before * rate.frame), _spelled((before + 1) * rate.frame)
-
-
-def part_target_ms(rate: Rate) -> int:
-    """Gives PART-TARGET for a story of that frame rate.
-
-    Every part but a segment's last lasts 0.85 to 1 times as long (RFC 8216bis, section 4.4.4.9), those of the sound
-    among them, whose ends lie up to half an AAC frame aside.
-    """
-    return int((rate.seconds(_part_frames(rate)) - _AAC_FRAME) / Fraction(85, 100) * 1000)
 
 
 def _part_frames(rate: Rate) -> int:

@@ -311,17 +311,17 @@ def listed_from(course: Course, segment: int, policy: Policy, part: int = -1) ->
     if segment >= timeline.settled and course.held and placed is not None and lock is not None:
         before = timeline.end_of(segment - 1) if len(ends) == 1 or part == 0 else ends[part - 1]
         return Ticks(before - (placed.join - lock))
-    package = timeline.stage.package
+    stage = timeline.stage
     begins = timeline.linear_from
-    steady = end - (policy.lead if package.part_target_ms else policy.long_lead)
+    steady = end - (policy.lead if stage.part_target_ms else policy.long_lead)
     growing = end - policy.lead
     if growing > begins:
         growing = (GROWTH * growing + begins) // (GROWTH + 1)
     shrinking = steady
     if placed is not None and lock is not None and segment < timeline.settled:
-        quiet, slower = package.target_duration * TICKS_PER_SECOND * QUIET, QUIET
-        if package.part_target_ms:
-            quiet, slower = Fraction(ticks_of_milliseconds(package.part_target_ms)), PART_QUIET
+        quiet, slower = stage.package.target_duration * TICKS_PER_SECOND * QUIET, QUIET
+        if stage.part_target_ms:
+            quiet, slower = Fraction(ticks_of_milliseconds(stage.part_target_ms)), PART_QUIET
         short = min(policy.lead, placed.join - lock + int(quiet))
         last = timeline.last.end
         shrinking = last - short - int((last - end) * slower)
@@ -375,7 +375,7 @@ def too_far(timeline: Timeline, edge: Edge, segments: int, parts: int) -> bool:
     """Tells whether nobody who has read the list can want so much of what is not listed (RFC 8216bis, 6.2.5.2)."""
     if segments > edge.published + AHEAD_SEGMENTS:
         return True
-    target_ms = timeline.stage.package.part_target_ms
+    target_ms = timeline.stage.part_target_ms
     if not target_ms or segments < edge.published:
         return False
     listed = edge.parts if segments == edge.published else 0

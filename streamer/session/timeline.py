@@ -14,7 +14,7 @@ from itertools import accumulate
 
 import msgspec
 
-from streamer.media.index import AUDIO_FRAME_SAMPLES, ClipIndex, Package, audio_frames_at, segment_ticks
+from streamer.media.index import AUDIO_FRAME_SAMPLES, ClipIndex, Package, audio_frames_at, part_target_ms, segment_ticks
 from streamer.pieces import Pieces
 from streamer.session.events import Committed, Step, WentBack
 from streamer.story.model import Choice, Decision, Scene, Story, Value, instant_within
@@ -34,6 +34,7 @@ class Stage:
     package: Package
     ends: Mapping[str, tuple[Ticks, ...]]  # by scene: the end of each picture segment from the scene's start
     hold_ends: Mapping[str, tuple[Ticks, ...]]  # by source: likewise
+    part_target_ms: int  # PART-TARGET; 0: no segment has parts
 
 
 def stage(story: Story, package: Package) -> Stage:
@@ -52,6 +53,7 @@ def stage(story: Story, package: Package) -> Stage:
         package=package,
         ends={name: ends(clip) for name, clip in package.scenes.items()},
         hold_ends={name: ends(clip) for name, clip in package.holds.items()},
+        part_target_ms=part_target_ms(package),
     )
 
 

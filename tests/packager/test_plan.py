@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamer.media.index import AUDIO_FRAME_SAMPLES, AUDIO_SAMPLE_RATE
-from streamer.packager.plan import Rate, cuts, frame_at, frames_around, part_target_ms, sample_at
-from streamer.units import round_half_up, seconds_to_ticks
+from streamer.media.index import AUDIO_FRAME_SAMPLES, AUDIO_SAMPLE_RATE, part_target_of
+from streamer.packager.plan import Rate, cuts, frame_at, frames_around, sample_at
+from streamer.units import Ticks, round_half_up, seconds_to_ticks
 
 PAL = Rate(numerator=25, denominator=1)
 RATES = st.sampled_from(
@@ -54,9 +54,11 @@ def test_segments_cover_the_clip_and_none_is_too_long(rate: Rate, seconds: int, 
 def test_parts_are_as_long_as_the_target_allows(rate: Rate, seconds: int, data: st.DataObject) -> None:
     shortest = rate.per_segment(seconds)
     frames = data.draw(st.integers(shortest, 4 * shortest))
-    target = Fraction(part_target_ms(rate), 1000)
 
     found = cuts(frames, rate, seconds, parts=True)
+
+    longest = max(part for parts in found.picture_parts for part in parts)
+    target = Fraction(part_target_of(Ticks(longest * rate.frame)), 1000)
 
     assert found == replace(
         cuts(frames, rate, seconds), picture_parts=found.picture_parts, sound_marks=found.sound_marks

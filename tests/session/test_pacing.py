@@ -274,7 +274,7 @@ def test_a_late_lock_shortens_the_lead_so_that_the_silence_before_it_is_no_longe
 def test_parts_come_within_one_part_target_up_to_the_silence_before_the_lock() -> None:
     timeline = start_timeline(staged(LONG, in_parts=True), {})
     course = on(timeline)
-    target = ticks_of_milliseconds(timeline.stage.package.part_target_ms)
+    target = ticks_of_milliseconds(timeline.stage.part_target_ms)
 
     moments = [
         listed_from(course, segment, SEEN, part)
