@@ -5,12 +5,14 @@ set -euo pipefail
 
 packages=(
     chromium
+    gir1.2-gstreamer-1.0
     gstreamer1.0-libav
     gstreamer1.0-plugins-bad
     gstreamer1.0-plugins-base
     gstreamer1.0-plugins-good
     gstreamer1.0-tools
     mpv
+    python3-gi
     vlc-bin
     vlc-plugin-base
     xvfb

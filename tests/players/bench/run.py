@@ -55,7 +55,7 @@ def can_play(player: str, scenario: Scenario) -> bool:
         return False
     if player in browser.PLAYERS:
         return True
-    if scenario.pauses and (player not in native.PAUSED or scenario.beacon):
+    if scenario.pauses and (scenario.beacon or not native.can_pause(player)):
         return False
     return native.is_installed(player)
 
