@@ -353,7 +353,7 @@ def _committed(timeline: Timeline, step: Committed) -> Timeline:
     if placed is None or choice is None or (step.visit, step.decision) != (last.number, placed.decision.id):
         raise ValueError(f"{step} does not answer visit {last.number} of scene {last.scene.id!r}")
     story = timeline.stage.story
-    memory = take(story, timeline.memory, choice)
+    memory = take(story, timeline.memory, placed.decision, choice)
     scene = successor(story, memory, last.scene, choice)
     # A commit is told with the first segment that nobody has seen before it.
     told_in = timeline.listable if step.cut is None else step.cut
@@ -469,7 +469,7 @@ def _with_preview(timeline: Timeline) -> Timeline:
     ways = {
         successor(story, memory, scene, choice).id: memory
         for choice in placed.choices
-        for memory in (take(story, timeline.memory, choice),)
+        for memory in (take(story, timeline.memory, placed.decision, choice),)
     }
     if len(ways) != 1:
         return timeline

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from streamer.errors import Finding, StoryError
-from streamer.story.expressions import KEYWORDS, RESERVED, UNDECLARED, Expression, ExpressionError, Language
+from streamer.story.expressions import KEYWORDS, UNDECLARED, Expression, ExpressionError, Language, Reading
 from streamer.story.file import (
     BARE,
+    IDENTIFIER,
     TARGET,
-    VARIABLE,
     ChoiceFile,
     DecisionFile,
     HoldFile,
@@ -133,7 +134,7 @@ def _rules(tree: Tree) -> Iterator[tuple[Path, dict[str, Any]]]:
 
 def _language(tree: Tree) -> Language:
     def is_sound(name: str) -> bool:
-        return re.match(VARIABLE, name) is not None and name not in RESERVED
+        return re.match(IDENTIFIER, name) is not None and name not in KEYWORDS
 
     variables = {
         f"{section}.{name}": str(variable.get("type"))
@@ -146,9 +147,8 @@ def _language(tree: Tree) -> Language:
 
 
 def _check_variables(tree: Tree) -> None:
-    for section, words in (("state", KEYWORDS), ("profile", KEYWORDS), ("conditions", RESERVED)):
-        for name in words.intersection(_mapping(tree.data, section)):
-            tree.add((section, name), f"{name!r} is a word of the expressions", "Choose another name", key=True)
+    for name in KEYWORDS.intersection(_mapping(tree.data, "conditions")):
+        tree.add(("conditions", name), f"{name!r} is a word of the expressions", "Choose another name", key=True)
     for section in ("state", "profile"):
         for name, variable in _mapping(tree.data, section).items():
             if isinstance(variable, dict) and _type_of(variable) is not None and "default" in variable:
@@ -338,22 +338,40 @@ def _check_hold(tree: Tree, path: Path, decision: dict[str, Any]) -> None:
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Checked:
+    """A file whose expressions are checked, and what they may name."""
+
+    tree: Tree
+    language: Language
+    scenes: Mapping[str, object]
+    decisions: Mapping[str, object]
+
+
 def _check_expressions(tree: Tree, language: Language) -> dict[str, Expression]:
+    asked = (_mapping(scene, "decision").get("id") for _, scene in _scenes(tree))
+    checked = _Checked(
+        tree=tree,
+        language=language,
+        scenes=_mapping(tree.data, "scenes"),
+        decisions={name: None for name in asked if isinstance(name, str)},
+    )
     conditions: dict[str, Expression] = {}
     for name, text in _mapping(tree.data, "conditions").items():
-        if (found := _compiled(tree, ("conditions", name), text, language, {"bool"})) is not None:
+        if (found := _compiled(checked, ("conditions", name), text, {"bool"})) is not None:
             conditions[name] = found
-    inner = {name: [used for used in found.names if used in conditions] for name, found in conditions.items()}
+    inner = {name: [used for used in found.conditions if used in conditions] for name, found in conditions.items()}
     _check_nesting(tree, "conditions", inner)
     for path, rule in _rules(tree):
         if "when" in rule:
-            _compiled(tree, (*path, "when"), rule["when"], language, {"bool"})
+            _compiled(checked, (*path, "when"), rule["when"], {"bool"})
         for name, effect in _mapping(rule, "set").items():
-            _check_effect(tree, (*path, "set", name), name, effect, language)
+            _check_effect(checked, (*path, "set", name), name, effect)
     return conditions
 
 
-def _check_effect(tree: Tree, path: Path, name: str, effect: object, language: Language) -> None:
+def _check_effect(checked: _Checked, path: Path, name: str, effect: object) -> None:
+    tree = checked.tree
     state = _mapping(tree.data, "state")
     variable = state.get(name)
     if not isinstance(variable, dict):
@@ -370,23 +388,24 @@ def _check_effect(tree: Tree, path: Path, name: str, effect: object, language: L
         return
     if not effect:
         tree.add(path, "'' is no expression", f"Write a value of type {kind}, or an expression in quotes")
-    expression = _compiled(tree, path, effect, language, _FITS[kind])
-    if expression is not None and not expression.names and not expression.scenes:
-        constant = language.evaluate(expression, {}, {})
+    expression = _compiled(checked, path, effect, _FITS[kind])
+    if expression is not None and expression.is_constant:
+        constant = checked.language.evaluate(expression, Reading(values={}, visits={}), {})
         if isinstance(constant, str) and (
             problem := _misfit({"type": kind, "values": variable.get("values")}, constant)
         ):
             tree.add(path, problem, "Write another, as a text in quotes within quotes: \"'word'\"")
 
 
-def _compiled(tree: Tree, path: Path, text: object, language: Language, types: set[str]) -> Expression | None:
+def _compiled(checked: _Checked, path: Path, text: object, types: set[str]) -> Expression | None:
     if not isinstance(text, str) or not text:
         return None
+    tree, language = checked.tree, checked.language
     try:
         expression = language.compile(text)
     except ExpressionError as error:
         unknown = UNDECLARED.search(error.problem)
-        hint = closest(unknown[1], sorted(language.names)) if unknown else ""
+        hint = closest(unknown[1], sorted(language.names | language.conditions)) if unknown else ""
         remedy = "Declare the name under 'state' or 'profile'" if unknown else "Mend the expression"
         tree.add(path, f"{shown(text)}: {error.problem}", hint + remedy, within=error.column - 1)
         return None
@@ -396,14 +415,13 @@ def _compiled(tree: Tree, path: Path, text: object, language: Language, types: s
             path, f"{shown(text)} is of type {expression.type}, not {wanted}", f"Write an expression of type {wanted}"
         )
         return None
-    scenes = _mapping(tree.data, "scenes")
-    for scene in expression.scenes:
-        if scene not in scenes:
-            tree.add(
-                path,
-                f"{shown(text)} asks for scene {scene!r}, which is not there",
-                f"{closest(scene, list(scenes))}Name a scene",
-            )
+    for word, known, named in (
+        ("scene", checked.scenes, expression.scenes),
+        ("decision", checked.decisions, expression.decisions),
+    ):
+        for name in sorted(named - known.keys()):
+            problem = f"{shown(text)} asks for {word} {name!r}, which is not there"
+            tree.add(path, problem, f"{closest(name, list(known))}Name a {word}")
     return expression
 
 

@@ -1,21 +1,23 @@
 """Conditions and effects: a subset of the Common Expression Language, compiled and type-checked when a story loads.
 
-What an expression may name: `state.x`, `profile.x`, the story's conditions by name, `visits('scene')` and
-`visited('scene')`; and it may call `size`, `int`, `double` and `string`. An expression that fails while a story runs
-does not hold; it never counts as true.
+What an expression may name: `state.x` and `profile.x` (or `state['1a-b']`), the story's conditions by name (or
+`conditions['1a-b']`), `visits('scene')`, `visited('scene')` and `chose('decision')`; and it may call `size`, `int`,
+`double` and `string`. `and`, `or` and `not` spell `&&`, `||` and `!`. An expression that fails while a story runs does
+not hold; it never counts as true.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from cel_expr_python import cel
 
-MAX_CHARACTERS = 1000
+MAX_CHARACTERS = 1024
 TYPES = {
     "bool": cel.Type.BOOL,
     "int": cel.Type.INT,
@@ -26,20 +28,19 @@ TYPES = {
 UNDECLARED = re.compile(r"undeclared reference to '([^']+)'")
 _PLACE = re.compile(r"<input>:(\d+):(\d+): (.*)")
 _TEXT = r"""(?:[rRbB]{0,2}(?:\'{3}.*?\'{3}|"{3}.*?"{3}|'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"))"""
-_TOKEN = re.compile(rf"//[^\n]*|{_TEXT}|(?P<name>[A-Za-z_]\w*(?:\s*\.\s*[A-Za-z_]\w*)*)(?P<call>\s*\()?", re.DOTALL)
-_SCENE = re.compile(r"""\s*(?:'([^'\\]*)'|"([^"\\]*)")\s*\)""")
-_VISITS = {"visits", "visited"}
-_FUNCTIONS = {*_VISITS, "size", "int", "double", "string"}
-# CEL's own words: no variable and no condition can have their names.
-KEYWORDS = frozenset(("true", "false", "null", "in"))
-# A condition stands alone, so that it cannot have these either; `state.type` can.
-RESERVED = KEYWORDS | frozenset(
-    (
-        *("as", "break", "const", "continue", "else", "for", "function", "if", "import", "let", "loop", "package"),
-        *("namespace", "return", "var", "void", "while", "bool", "bytes", "double", "dyn", "int", "list", "map"),
-        *("null_type", "string", "type", "uint", "state", "profile"),
-    )
+_PLAIN_TEXT = r"""(?:'([^'\\]*)'|"([^"\\]*)")"""
+_TOKEN = re.compile(
+    rf"//[^\n]*|{_TEXT}|(?<![\w.])(?P<section>state|profile|conditions)\s*\[\s*{_PLAIN_TEXT}\s*\]"
+    rf"|(?P<name>[A-Za-z_]\w*(?:\s*\.\s*[A-Za-z_]\w*)*)(?P<call>\s*\()?",
+    re.DOTALL,
 )
+_ARGUMENT = re.compile(rf"\s*{_PLAIN_TEXT}\s*\)")
+_PLAIN = re.compile(r"[A-Za-z_]\w*", re.ASCII)
+_SPELLED = {"and": "&&", "or": "||", "not": "!"}
+_OF_SCENES = {"visits", "visited"}
+_FUNCTIONS = {*_OF_SCENES, "chose", "size", "int", "double", "string"}
+# Words of the expressions: no condition of such a name can be told from them.
+KEYWORDS = frozenset(("true", "false", "null", "in", *_SPELLED))
 
 
 class ExpressionError(ValueError):
@@ -57,9 +58,16 @@ class Expression:
 
     text: str
     type: str  # "bool", "int", "number" or "string"; "dyn" where the language is loose
-    names: frozenset[str]  # what it reads: "state.x", "profile.x", names of conditions
+    names: frozenset[str]  # what it reads: "state.x", "profile.x"
+    conditions: tuple[str, ...]  # those it rests on directly, by name
     scenes: frozenset[str]  # arguments of visits() and visited()
+    decisions: frozenset[str]  # arguments of chose()
     program: Any = field(compare=False, repr=False)
+
+    @property
+    def is_constant(self) -> bool:
+        """Tells whether it gives the same whatever the story's memory."""
+        return not (self.names or self.conditions or self.scenes or self.decisions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,65 +78,96 @@ class Failure:
     problem: str
 
 
+@dataclass(slots=True, kw_only=True)
+class Reading:
+    """What expressions read of a story's memory; `settled` gathers what named conditions gave."""
+
+    values: Mapping[str, object]  # by full name
+    visits: Mapping[str, int]
+    chosen: Mapping[str, str] = field(default_factory=dict)
+    settled: dict[str, bool] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class _Names:
+    """What an expression names, found before it is compiled."""
+
+    values: set[str] = field(default_factory=set)
+    conditions: dict[str, None] = field(default_factory=dict)
+    scenes: set[str] = field(default_factory=set)
+    decisions: set[str] = field(default_factory=set)
+
+
 class Language:
     """The names one story may use in its expressions."""
 
-    def __init__(self, variables: Mapping[str, str], conditions: tuple[str, ...] = ()) -> None:
+    def __init__(self, variables: Mapping[str, str], conditions: Iterable[str] = ()) -> None:
         """`variables` are types ("bool", "int", "number", "string", "enum") by full name, e.g. "state.skill"."""
-        self._visits: Mapping[str, int] = {}
-        declared = {name: TYPES.get(kind, cel.Type.DYN) for name, kind in variables.items()}
-        declared |= dict.fromkeys(conditions, cel.Type.BOOL)
-        self.names = frozenset(declared)
+        self._reading = Reading(values={}, visits={})
+        self.names = frozenset(variables)
+        self.conditions = frozenset(conditions)
+        # CEL's own names are narrower than an author's.
+        self._mangled = {name: _spelled(name, number) for number, name in enumerate(sorted(self.names))}
+        self._mangled_conditions = {name: f"condition_{number}" for number, name in enumerate(sorted(self.conditions))}
+        self._compiled: dict[str, Expression] = {}
+        declared = {self._mangled[name]: TYPES.get(kind, cel.Type.DYN) for name, kind in variables.items()}
         self.is_loose = cel.Type.DYN in declared.values()  # a type is unknown: then no expression is blamed for it
+        declared |= dict.fromkeys(self._mangled_conditions.values(), cel.Type.BOOL)
         self._env = cel.NewEnv(
             variables=declared,
             functions=[
-                cel.FunctionDecl(
-                    "visits",
-                    [
-                        cel.Overload(
-                            "visits", cel.Type.INT, [cel.Type.STRING], False, lambda scene: self._visits.get(scene, 0)
-                        )
-                    ],
-                ),
-                cel.FunctionDecl(
-                    "visited",
-                    [
-                        cel.Overload(
-                            "visited", cel.Type.BOOL, [cel.Type.STRING], False, lambda scene: scene in self._visits
-                        )
-                    ],
-                ),
+                _function("visits", cel.Type.INT, lambda scene: self._reading.visits.get(scene, 0)),
+                _function("visited", cel.Type.BOOL, lambda scene: scene in self._reading.visits),
+                _function("chose", cel.Type.STRING, lambda decision: self._reading.chosen.get(decision, "")),
             ],
         )
 
     def compile(self, text: str) -> Expression:
-        """Compiles an expression.
+        """Compiles an expression; where its whole text is the name of a condition, it is that condition.
 
         Raises:
             ExpressionError: it is too long, no expression, names what the story does not declare, or mixes types.
         """
+        known = self._compiled.get(text)
+        if known is None:
+            known = self._compiled[text] = self._compile(text)
+        return known
+
+    def _compile(self, text: str) -> Expression:
         if len(text) > MAX_CHARACTERS:
             raise ExpressionError(f"is {len(text)} characters long; {MAX_CHARACTERS} are allowed")
-        names, scenes = _read(text)
+        names, translated, places = self._translated(text)
         try:
-            program = self._env.compile(text)
+            program = self._env.compile(translated)
         except RuntimeError as error:
-            raise _translated(text, str(error)) from error
+            raise _explained(text, translated, str(error), places) from error
         kinds = {"BOOL": "bool", "INT": "int", "DOUBLE": "number", "STRING": "string"}
         if self.is_loose:
             kinds["DYN"] = "dyn"
         kind = kinds.get(program.return_type().name())
         if kind is None:
             raise ExpressionError(f"gives a {program.return_type().name().lower()}, not a truth value, number or text")
-        return Expression(text, kind, names & self.names, scenes, program)
+        return Expression(
+            text,
+            kind,
+            frozenset(names.values & self.names),
+            tuple(names.conditions),
+            frozenset(names.scenes),
+            frozenset(names.decisions),
+            program,
+        )
 
     def evaluate(
-        self, expression: Expression, values: Mapping[str, object], visits: Mapping[str, int]
+        self, expression: Expression, reading: Reading, conditions: Mapping[str, Expression]
     ) -> bool | int | float | str | Failure:
         """Gives the expression's value, or why it has none (division by zero, overflow, a number without end)."""
-        self._visits = visits
-        result = expression.program.eval(self._env.Activation(dict(values)))
+        values = {self._mangled[name]: reading.values[name] for name in expression.names}
+        for name in expression.conditions:
+            if name not in reading.settled:  # no deeper than codec.MAX_NESTED
+                reading.settled[name] = self.evaluate(conditions[name], reading, conditions) is True
+            values[self._mangled_conditions[name]] = reading.settled[name]
+        self._reading = reading
+        result = expression.program.eval(self._env.Activation(values))
         if result.type() == cel.Type.ERROR:
             return Failure(expression.text, str(result.value()))
         value: bool | int | float | str = result.value()  # compile() lets no other type pass
@@ -136,40 +175,106 @@ class Language:
             return Failure(expression.text, f"gave {value}")
         return value
 
+    def _translated(self, text: str) -> tuple[_Names, str, list[tuple[int, int]]]:
+        """Gives what an expression names, the expression as CEL reads it, and which place in it was which.
 
-def _read(text: str) -> tuple[frozenset[str], frozenset[str]]:
-    """Gives what an expression names and the scenes it asks for.
+        Raises:
+            ExpressionError: it calls what is no part of the language.
+        """
+        names = _Names()
+        if text.strip() in self.conditions:
+            names.conditions[text.strip()] = None
+            return names, self._mangled_conditions[text.strip()], [(0, 0)]
+        pieces: list[str] = []
+        places = [(0, 0)]  # where a piece begins: for CEL, for the author
+        length = done = 0
+        for token in _TOKEN.finditer(text):
+            spelled = self._spelled_token(text, token, names)
+            if spelled is None:
+                continue
+            end = token.end("name") if token["name"] is not None else token.end()
+            before = text[done : token.start()]
+            pieces += (before, spelled)
+            places.append((length + len(before), token.start()))
+            length += len(before) + len(spelled)
+            places.append((length, end))
+            done = end
+        return names, "".join((*pieces, text[done:])), places
 
-    Raises:
-        ExpressionError: it calls what is no part of the language.
-    """
-    names: set[str] = set()
-    scenes: set[str] = set()
-    for token in _TOKEN.finditer(text):
+    def _spelled_token(self, text: str, token: re.Match[str], names: _Names) -> str | None:
+        """Gives what CEL reads instead of a token; None: the same."""
+        if token["section"] is not None:
+            return self._indexed(token, names)
         if token["name"] is None:
-            continue
+            return None
         parts = re.split(r"\s*\.\s*", token["name"])
+        if len(parts) == 1 and parts[0] in _SPELLED:
+            return _SPELLED[parts[0]]
         if token["call"] is not None and parts[-1] not in KEYWORDS:
             called = parts.pop()
             if called not in _FUNCTIONS:
                 at = token.end("name") - len(called)
                 raise ExpressionError(f"'{called}' is no part of the story's expressions", at + 1)
-            if called in _VISITS and (scene := _SCENE.match(text, token.end())):
-                scenes.add(scene[1] or scene[2] or "")
-        names.add(".".join(parts))
-    return frozenset(names), frozenset(scenes)
+            _note_call(called, _ARGUMENT.match(text, token.end()), names)
+            if not parts:
+                return None
+            name, after = ".".join(parts), f".{called}"
+        else:
+            name, after = ".".join(parts), ""
+        if name in self.conditions and name not in self.names and name not in KEYWORDS:
+            names.conditions[name] = None
+            return self._mangled_conditions[name] + after
+        names.values.add(name)
+        return self._mangled.get(name, name) + after
+
+    def _indexed(self, token: re.Match[str], names: _Names) -> str:
+        section, name = token["section"], token[2] if token[2] is not None else token[3]
+        if section == "conditions":
+            if name not in self.conditions:
+                raise ExpressionError(f"undeclared reference to '{name}'", token.start() + 1)
+            names.conditions[name] = None
+            return self._mangled_conditions[name]
+        full = f"{section}.{name}"
+        if full not in self.names:
+            raise ExpressionError(f"undeclared reference to '{full}'", token.start() + 1)
+        names.values.add(full)
+        return self._mangled[full]
 
 
-def _translated(text: str, message: str) -> ExpressionError:
+def _function(name: str, gives: Any, body: Any) -> Any:
+    return cel.FunctionDecl(name, [cel.Overload(name, gives, [cel.Type.STRING], False, body)])
+
+
+def _spelled(name: str, number: int) -> str:
+    """Spells a variable's full name for CEL: as it is where CEL can read it, so that its messages can be read."""
+    own = name.partition(".")[2]
+    return name if _PLAIN.fullmatch(own) and own not in KEYWORDS else f"odd.name_{number}"
+
+
+def _note_call(called: str, argument: re.Match[str] | None, names: _Names) -> None:
+    if argument is not None and (called in _OF_SCENES or called == "chose"):
+        found = names.scenes if called in _OF_SCENES else names.decisions
+        found.add(argument[1] or argument[2] or "")
+
+
+def _explained(text: str, translated: str, message: str, places: list[tuple[int, int]]) -> ExpressionError:
     if "recursion" in message:
         return ExpressionError("is nested too deep, or a chain of too many operators (32 are allowed)")
-    first = _PLACE.search(message)
-    if first is None:
-        return ExpressionError(message.splitlines()[0])
+    first = _PLACE.search(message) or _PLACE.search(f"<input>:1:1: {message}")
+    assert first is not None  # the second always matches
     problem = first[3].replace(" (in container '')", "").split(" expecting {")[0]
-    before = sum(len(line) + 1 for line in text.split("\n")[: int(first[1]) - 1])
-    column = before + int(first[2])
+    before = sum(len(line) + 1 for line in translated.split("\n")[: int(first[1]) - 1])
+    column = _author_column(before + int(first[2]), places)
     if undeclared := UNDECLARED.search(problem):  # whose place is that of its last dot
         name = undeclared[1].partition(".")[0]
         column = text.rfind(name, 0, column - 1 + len(name)) + 1
-    return ExpressionError(problem, column)
+    return ExpressionError(problem, max(column, 1))
+
+
+def _author_column(column: int, places: list[tuple[int, int]]) -> int:
+    """Gives the column in the author's text of one in what CEL read."""
+    place = bisect_right(places, column - 1, key=lambda pair: pair[0]) - 1
+    theirs, ours = places[place]
+    if place + 1 < len(places):
+        return min(ours + column - 1 - theirs, places[place + 1][1]) + 1
+    return ours + column - theirs

@@ -14,14 +14,12 @@ FORMAT = 1
 STORY_ID = r"^[a-z0-9][a-z0-9-]{0,63}$"
 IDENTIFIER = r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$"
 TARGET = r"^@?[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$"
-VARIABLE = r"^[A-Za-z_][A-Za-z0-9_]{0,63}$"
 LANGUAGE = r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*$"
 WORDS = r"^[^\x00-\x1f\x7f]*$"
 FORMS = {
     STORY_ID: "Use small letters, digits and '-' only, at most 64",
     IDENTIFIER: "Use letters, digits, '_', '-' and '.' only, at most 64",
     TARGET: "Name a scene, or @ and a group",
-    VARIABLE: "Use letters, digits and '_' only, at most 64, and no digit first",
     LANGUAGE: "Write the code of a language: en, sv, pt-BR",
     WORDS: "Write one line without control characters",
 }
@@ -169,7 +167,6 @@ TextFile = Annotated[
     ),
 ]
 Name = Annotated[str, Field(pattern=IDENTIFIER)]
-VariableName = Annotated[str, Field(pattern=VARIABLE)]
 TargetName = Annotated[str, Field(pattern=TARGET)]
 ExpressionText = Annotated[str, Field(min_length=1)]
 Number = Annotated[Any, BeforeValidator(_read_number), WithJsonSchema({"type": "number"})]
@@ -305,9 +302,9 @@ class StoryFile(Strict):
     title: TextFile
     start: TargetName
     defaults: DefaultsFile = DefaultsFile()
-    profile: dict[VariableName, ProfileFile] = Field(default_factory=dict)
-    state: dict[VariableName, VariableFile] = Field(default_factory=dict)
-    conditions: dict[VariableName, ExpressionText] = Field(default_factory=dict, max_length=1000)
+    profile: dict[Name, ProfileFile] = Field(default_factory=dict)
+    state: dict[Name, VariableFile] = Field(default_factory=dict)
+    conditions: dict[Name, ExpressionText] = Field(default_factory=dict, max_length=1000)
     groups: dict[Name, Annotated[list[RuleFile], Field(min_length=1)]] = Field(default_factory=dict, max_length=1000)
     scenes: Annotated[dict[Name, SceneFile], Field(min_length=1, max_length=10_000)]
     fallback: Name | None = None

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from streamer.errors import LibraryError
-from streamer.story.expressions import Expression, Failure
+from streamer.story.expressions import Expression, Failure, Reading
 from streamer.story.model import MAX_TEXT, Choice, Decision, Rule, Scene, Story, Target, Value, Variable
 
 
@@ -17,6 +17,7 @@ class Memory:
     state: Mapping[str, Value]
     profile: Mapping[str, Value]
     visits: Mapping[str, int]  # by scene; a scene not met is absent
+    chosen: Mapping[str, str]  # by decision, the choice last taken; one not met is absent
 
 
 def begin(story: Story, profile: Mapping[str, Value]) -> Memory:
@@ -26,6 +27,7 @@ def begin(story: Story, profile: Mapping[str, Value]) -> Memory:
         state={name: variable.default for name, variable in story.state.items()},
         profile={**defaults, **profile},
         visits={},
+        chosen={},
     )
 
 
@@ -36,14 +38,16 @@ def enter(memory: Memory, scene: Scene) -> Memory:
 
 def offered(story: Story, memory: Memory, decision: Decision) -> tuple[Choice, ...]:
     """Gives the choices whose condition holds, in the story's order."""
-    return tuple(choice for choice in decision.choices if holds(story, memory, choice.when))
+    reading = _reading(memory)
+    return tuple(choice for choice in decision.choices if _holds(story, reading, choice.when))
 
 
-def take(story: Story, memory: Memory, choice: Choice) -> Memory:
-    """Applies the effects of a choice, each seeing those before it; a failing one changes nothing."""
+def take(story: Story, memory: Memory, decision: Decision, choice: Choice) -> Memory:
+    """Takes a choice: it is remembered, and its effects apply, each seeing those before it; a failing one does not."""
+    memory = replace(memory, chosen={**memory.chosen, decision.id: choice.id})
     state = dict(memory.state)
     for name, effect in choice.set:
-        value = _evaluate(story, replace(memory, state=state), effect) if isinstance(effect, Expression) else effect
+        value = _evaluated(story, replace(memory, state=state), effect) if isinstance(effect, Expression) else effect
         variable = story.state[name]
         if not isinstance(value, Failure) and _is_kept(variable, value):
             state[name] = fitted(variable, value)
@@ -59,7 +63,7 @@ def _is_kept(variable: Variable, value: Value) -> bool:
 def successor(story: Story, memory: Memory, scene: Scene, choice: Choice | None) -> Scene:
     """Gives the scene after this one: where the choice leads, else the first rule of `next` that holds."""
     rules = (Rule(to=choice.to),) if choice is not None and choice.to is not None else scene.next
-    found = _first(story, memory, rules) or story.fallback
+    found = _first(story, _reading(memory), rules) or story.fallback
     if found is None:
         raise LibraryError(f"story {story.id!r}: no rule holds after scene {scene.id!r} and there is no 'fallback'")
     return story.scenes[found]
@@ -67,7 +71,7 @@ def successor(story: Story, memory: Memory, scene: Scene, choice: Choice | None)
 
 def opening(story: Story, memory: Memory) -> Scene:
     """Gives the first scene."""
-    found = _first(story, memory, (Rule(to=story.start),)) or story.fallback
+    found = _first(story, _reading(memory), (Rule(to=story.start),)) or story.fallback
     if found is None:
         raise LibraryError(f"story {story.id!r}: no rule of its start holds and there is no 'fallback'")
     return story.scenes[found]
@@ -75,7 +79,7 @@ def opening(story: Story, memory: Memory) -> Scene:
 
 def holds(story: Story, memory: Memory, condition: Expression | None) -> bool:
     """Tells whether a condition holds; one that fails to give a value does not."""
-    return condition is None or _evaluate(story, memory, condition) is True
+    return _holds(story, _reading(memory), condition)
 
 
 def fitted(variable: Variable, value: Value) -> Value:
@@ -112,32 +116,31 @@ def scenes_of(story: Story, target: Target) -> frozenset[str]:
     return frozenset(name for name in seen if not name.startswith("@"))
 
 
-def _first(story: Story, memory: Memory, rules: tuple[Rule, ...], tried: set[Target] | None = None) -> str | None:
+def _first(story: Story, reading: Reading, rules: tuple[Rule, ...], tried: set[Target] | None = None) -> str | None:
     # A nested group with no rule that holds falls through to the next rule of the outer one, and is not tried again:
     # groups that share groups would else cost twice as much with each level.
     tried = set() if tried is None else tried
     for rule in rules:
-        if rule.to in tried or not holds(story, memory, rule.when):
+        if rule.to in tried or not _holds(story, reading, rule.when):
             continue
         if not rule.to.startswith("@"):
             return rule.to
         tried.add(rule.to)
-        if (found := _first(story, memory, story.groups[rule.to[1:]], tried)) is not None:
+        if (found := _first(story, reading, story.groups[rule.to[1:]], tried)) is not None:
             return found
     return None
 
 
-def _evaluate(story: Story, memory: Memory, expression: Expression) -> Value | Failure:
+def _holds(story: Story, reading: Reading, condition: Expression | None) -> bool:
+    return condition is None or story.expressions.evaluate(condition, reading, story.conditions) is True
+
+
+def _evaluated(story: Story, memory: Memory, expression: Expression) -> Value | Failure:
+    return story.expressions.evaluate(expression, _reading(memory), story.conditions)
+
+
+def _reading(memory: Memory) -> Reading:
+    """Gives what expressions read of a memory: named conditions are settled once for all that is asked of it."""
     values: dict[str, object] = {f"state.{name}": value for name, value in memory.state.items()}
     values |= {f"profile.{name}": value for name, value in memory.profile.items()}
-    _add_conditions(story, memory, expression, values)
-    return story.expressions.evaluate(expression, values, memory.visits)
-
-
-def _add_conditions(story: Story, memory: Memory, expression: Expression, values: dict[str, object]) -> None:
-    for name in expression.names:
-        condition = story.conditions.get(name)
-        if condition is None or name in values:
-            continue
-        _add_conditions(story, memory, condition, values)  # no deeper than codec.MAX_NESTED
-        values[name] = story.expressions.evaluate(condition, values, memory.visits) is True
+    return Reading(values=values, visits=memory.visits, chosen=memory.chosen)

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from streamer.story.codec import MAX_NESTED, load_story, read_story
-from streamer.story.expressions import MAX_CHARACTERS, ExpressionError, Failure
+from streamer.story.expressions import MAX_CHARACTERS, ExpressionError, Failure, Reading
 from streamer.story.file import StoryFile
 from streamer.story.model import MAX_TEXT, Story
 from streamer.story.rules import begin, offered, opening
@@ -76,8 +76,9 @@ def test_an_expression_of_the_page_is_what_it_says(row: tuple[str, str, str]) ->
             story.expressions.compile(text)
         return
     expression = story.expressions.compile(text)
-    values = {f"state.{name}": held for name, held in memory.state.items()} | {"profile.plan": "pro", "is_pro": True}
-    found = story.expressions.evaluate(expression, values, memory.visits)
+    values = {f"state.{name}": held for name, held in memory.state.items()} | {"profile.plan": "pro"}
+    reading = Reading(values=values, visits=memory.visits, chosen={"lamp": "take"})
+    found = story.expressions.evaluate(expression, reading, story.conditions)
 
     assert expression.type == kind
     if value == "fails":
@@ -87,7 +88,7 @@ def test_an_expression_of_the_page_is_what_it_says(row: tuple[str, str, str]) ->
 
 
 def test_the_page_has_the_examples() -> None:
-    assert len(re.findall(r"^\| `.*` \| (?:bool|int|number|string|refused) \|", PAGE, re.MULTILINE)) == 12
+    assert len(re.findall(r"^\| `.*` \| (?:bool|int|number|string|refused) \|", PAGE, re.MULTILINE)) == 14
 
 
 def test_the_finding_of_the_page_is_one_that_is_told() -> None:
@@ -117,7 +118,7 @@ def test_every_bound_of_the_page_is_that_of_the_reader() -> None:
     assert (MAX_BYTES, "over 8 MiB" in PAGE) == (8 * 2**20, True)
     assert (MAX_DIGITS, "more than 40 digits" in PAGE) == (40, True)
     assert (MAX_FINDINGS, "the first 100" in PAGE) == (100, True)
-    assert (MAX_CHARACTERS, "At most 1,000 characters" in PAGE) == (1000, True)
+    assert (MAX_CHARACTERS, "At most 1,024 characters" in PAGE) == (1024, True)
     assert (MAX_TEXT, "at most 64 characters" in PAGE) == (64, True)
 
 

@@ -10,7 +10,7 @@ import yaml
 
 from streamer.errors import LibraryError, MalformedRequest
 from streamer.story.codec import load_story, read_story
-from streamer.story.expressions import Failure
+from streamer.story.expressions import Failure, Reading
 from streamer.story.lint import check_lengths
 from streamer.story.model import Story, text_in
 from streamer.story.profile import checked_profile
@@ -108,12 +108,12 @@ def test_effects_apply_in_order_each_seeing_those_before_and_stay_in_bounds(stor
     assert decision is not None
     up, twice = decision.choices[0], decision.choices[1]
 
-    once = take(story, memory, up)
-    more = take(story, take(story, once, twice), up)
+    once = take(story, memory, decision, up)
+    more = take(story, take(story, once, decision, twice), decision, up)
 
     assert once.state == {"skill": 2, "share": 0.25, "word": "up"}
     assert memory.state == {"skill": 0, "share": 0.5, "word": "none"}
-    assert take(story, once, twice).state == {"skill": 3, "share": 1.0, "word": "up"}
+    assert take(story, once, decision, twice).state == {"skill": 3, "share": 1.0, "word": "up"}
     assert more.state["skill"] == 3
 
 
@@ -122,11 +122,11 @@ def test_what_cannot_be_computed_changes_nothing_and_does_not_hold(story: Story)
     decision = story.scenes["ask"].decision
     assert decision is not None
 
-    after = take(story, memory, decision.choices[3])
+    after = take(story, memory, decision, decision.choices[3])
 
     assert after.state["skill"] == 0
     assert not holds(story, memory, story.conditions["broken"])
-    found = story.expressions.evaluate(story.conditions["broken"], {"state.skill": 0}, {})
+    found = story.expressions.evaluate(story.conditions["broken"], Reading(values={"state.skill": 0}, visits={}), {})
     assert isinstance(found, Failure)
     assert "divide by zero" in found.problem
 
@@ -135,7 +135,7 @@ def test_choices_are_offered_while_their_condition_holds(story: Story) -> None:
     decision = story.scenes["ask"].decision
     assert decision is not None
     basic = begin(story, {})
-    expert = take(story, begin(story, {"plan": "pro"}), decision.choices[0])
+    expert = take(story, begin(story, {"plan": "pro"}), decision, decision.choices[0])
 
     assert [choice.id for choice in offered(story, basic, decision)] == ["up", "twice", "along"]
     assert [choice.id for choice in offered(story, expert, decision)] == ["up", "twice", "expert", "along"]
@@ -344,7 +344,7 @@ def test_what_an_effect_may_not_be_it_does_not_become(choice: str, after: dict[s
     assert found is not None
     memory = enter(begin(loaded, {}), scene)
 
-    changed = take(loaded, memory, found).state
+    changed = take(loaded, memory, scene.decision, found).state
 
     assert changed == {**memory.state, **after}
     assert {name: type(value) for name, value in changed.items()} == {
@@ -360,7 +360,7 @@ def test_a_text_grows_no_longer_than_64_characters() -> None:
     memory = begin(loaded, {})
 
     for _ in range(20):
-        memory = take(loaded, memory, twice)
+        memory = take(loaded, memory, loaded.scenes["a"].decision, twice)
 
     assert memory.state["said"] == "abcdefgh" * 8
 
@@ -408,7 +408,7 @@ def test_the_next_scene_is_chosen_by_what_the_choice_has_set() -> None:
     up = ask.decision.choices[0]
 
     assert successor(loaded, memory, ask, up).id == "plain"
-    assert successor(loaded, take(loaded, memory, up), ask, up).id == "pro"
+    assert successor(loaded, take(loaded, memory, ask.decision, up), ask, up).id == "pro"
 
 
 def test_the_end_of_a_chain_of_conditions_is_reached() -> None:
