@@ -1,4 +1,4 @@
-"""The command line: check a story, package it, serve it."""
+"""The command line: check a story, walk it, package it, serve it."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ import sys
 import webbrowser
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
+import msgspec
 import structlog
 import typer
 import uvloop
@@ -21,18 +23,23 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from streamer.config import Settings, checked_settings, load_settings
-from streamer.errors import BranchlineError, PackagingError, StoryError
+from streamer.errors import BranchlineError, MalformedRequest, PackagingError, StoryError
 from streamer.library.filesystem import Library
 from streamer.media.ladder import DEFAULT_LADDER
 from streamer.packager import pipeline
 from streamer.packager.tools import find_tools
+from streamer.story.answers import read_answers
 from streamer.story.codec import read_story
-from streamer.story.model import Story
+from streamer.story.file import Mistake, read_length
+from streamer.story.model import Story, Value
+from streamer.story.profile import read_inputs
+from streamer.story.walk import Plan, Policy, WalkError, lengths_of, told, walk
+from streamer.units import TICKS_PER_SECOND, Ticks
 from streamer.web.app import make_app
 
 app = typer.Typer(
     name="branchline",
-    help="Branching video over plain HLS: check a story, package its footage, serve it to any player.",
+    help="Branching video over plain HLS: check a story, walk it, package its footage, serve it to any player.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -54,6 +61,74 @@ def check(story: StoryPath) -> None:
     loaded, _ = _read(story)
     decisions = sum(scene.decision is not None for scene in loaded.scenes.values())
     out.print(f"{story}: well; {len(loaded.scenes)} scenes, {decisions} decisions", markup=False)
+
+
+@app.command(name="walk")
+def walk_story(  # noqa: PLR0917 - typer makes options of them
+    story: StoryPath,
+    answers: Annotated[
+        typer.FileBinaryRead | None,
+        typer.Option(help="JSON list of {decision, choice, at?} in order: a file, or - for standard input."),
+    ] = None,
+    each: Annotated[
+        typer.FileBinaryRead | None,
+        typer.Option(help="One such list a line, one walk a line out: a file, or - for standard input."),
+    ] = None,
+    policy: Annotated[Policy, typer.Option(help="Who answers when the list is over.")] = "default",
+    seed: Annotated[
+        int, typer.Option(help="Of the policy 'uniform'; with --each one more for each line.", min=0, max=2**64 - 1)
+    ] = 0,
+    assume: Annotated[str, typer.Option(help="Length of scenes that have no 'out'.")] = "30s",
+    profile: Annotated[list[str] | None, typer.Option(help="An input, name=value; as often as needed.")] = None,
+    max_scenes: Annotated[int, typer.Option(help="A walk is stopped after so many scenes.", min=1)] = 10_000,
+) -> None:
+    """Tell what one viewer with these answers sees, as JSON; needs no footage. See docs/walk.md."""
+    if answers is not None and each is not None:
+        raise BranchlineError("--answers and --each are given; choose one")
+    loaded, _ = _read(story)
+    try:
+        assumed = read_length(assume)
+    except Mistake as error:
+        raise BranchlineError(f"--assume: {error}. {error.remedy}") from error
+    go = partial(
+        walk,
+        loaded,
+        lengths_of(loaded, assumed),
+        profile=_inputs(loaded, profile or []),
+        segment=Ticks(DEFAULT_LADDER.segment_seconds * TICKS_PER_SECOND),
+        most_scenes=max_scenes,
+    )
+    if each is None:
+        given = () if answers is None else read_answers(answers.read(), answers.name)
+        found = go(plan=Plan(answers=given, policy=policy, seed=seed))
+        sys.stdout.buffer.write(told(found) + b"\n")
+        if found.taken < len(given):
+            err.print(f"answers[{found.taken}] and what follows was not asked for", markup=False)
+        return
+    failed = 0
+    for number, line in enumerate(each):
+        try:
+            given = read_answers(line, f"{each.name}:{number + 1}")
+            text = told(go(plan=Plan(answers=given, policy=policy, seed=(seed + number) % 2**64)))
+        except WalkError as error:
+            text = msgspec.json.encode({"error": error.problem, "index": error.index})
+            failed += 1
+        sys.stdout.buffer.write(text + b"\n")
+    if failed:
+        raise BranchlineError(f"{failed} of the walks came upon an answer that the story cannot take")
+
+
+def _inputs(story: Story, given: list[str]) -> dict[str, Value]:
+    pairs: dict[str, str] = {}
+    for each in given:
+        name, equals, text = each.partition("=")
+        if not equals:
+            raise BranchlineError(f"--profile: {each!r} is no input; write name=value")
+        pairs[name] = text
+    try:
+        return read_inputs(story, pairs)
+    except MalformedRequest as error:
+        raise BranchlineError(f"--profile: {error.detail}") from error
 
 
 @app.command()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from pathlib import Path
 
@@ -9,9 +10,14 @@ import pytest
 
 from tests.serving import BRANCHLINE, ROOT
 
+LINEAR = (("lantern", "leave"), ("points", "main"), ("turn", "onward"))
+SAMPLE = str(ROOT / "media" / "sample" / "story.yaml")
 
-def run(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([BRANCHLINE, *arguments], capture_output=True, text=True, timeout=60, cwd=cwd, check=False)
+
+def run(*arguments: str, cwd: Path = ROOT, given: str = "") -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [BRANCHLINE, *arguments], capture_output=True, text=True, input=given, timeout=60, cwd=cwd, check=False
+    )
 
 
 def test_the_sample_story_is_well() -> None:
@@ -45,6 +51,12 @@ def test_mistakes_are_counted_and_named_a_line_each(tmp_path: Path) -> None:
         (("serve", "--config", "missing.yaml"), 2, "missing.yaml"),
         (("serve", "--media-base", "no-slash"), 2, "media.base"),
         (("sevre",), 2, "sevre"),
+        (("walk", SAMPLE, "--answers", "missing.json"), 2, "missing.json"),
+        (("walk", SAMPLE, "--answers", SAMPLE, "--each", SAMPLE), 2, "choose one"),
+        (("walk", SAMPLE, "--assume", "0s"), 2, "--assume: '0s' is no length of time"),
+        (("walk", SAMPLE, "--profile", "plan"), 2, "write name=value"),
+        (("walk", SAMPLE, "--profile", "plan=pro"), 2, "--profile: the story has no profile input 'plan'"),
+        (("walk", SAMPLE, "--policy", "best"), 2, "'uniform'"),
     ],
 )
 def test_wrong_arguments_are_told_in_words(tmp_path: Path, arguments: tuple[str, ...], status: int, words: str) -> None:
@@ -81,4 +93,45 @@ scenes:
 def test_help_names_every_command() -> None:
     done = run("--help")
 
-    assert all(name in done.stdout for name in ("check", "package", "serve"))
+    assert all(name in done.stdout for name in ("check", "walk", "package", "serve"))
+
+
+def test_a_walk_is_told_as_a_line_of_json() -> None:
+    done = run("walk", SAMPLE, "--answers", "-", given='[{"decision": "lantern", "choice": "take"}]')
+
+    found = json.loads(done.stdout)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [each["id"] for each in found["scenes"]][:2] == ["platform", "yard"]
+    assert found["ending"] == "arrived"
+
+
+def test_answers_that_nothing_asked_for_are_told() -> None:
+    answers = [{"decision": each, "choice": choice} for each, choice in LINEAR] + [{"decision": "x", "choice": "y"}]
+
+    done = run("walk", SAMPLE, "--answers", "-", given=json.dumps(answers))
+
+    assert (done.returncode, done.stderr) == (0, "answers[3] and what follows was not asked for\n")
+
+
+def test_a_wrong_answer_ends_a_walk_with_its_index() -> None:
+    done = run("walk", SAMPLE, "--answers", "-", given='[{"decision": "lantern", "choice": "tak"}]')
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "branchline: answers[0]: decision 'lantern' does not offer 'tak'; it offers take, leave\n"
+
+
+def test_many_walks_come_a_line_each_in_order(tmp_path: Path) -> None:
+    lists = [[], [{"decision": "lantern", "choice": "take"}], [{"decision": "points", "choice": "main"}], []]
+    (tmp_path / "lists.jsonl").write_text("".join(json.dumps(each) + "\n" for each in lists), "utf-8")
+
+    done = run("walk", SAMPLE, "--each", "lists.jsonl", "--policy", "uniform", cwd=tmp_path)
+
+    found = [json.loads(line) for line in done.stdout.splitlines()]
+    assert done.returncode == 2
+    assert done.stderr == "branchline: 1 of the walks came upon an answer that the story cannot take\n"
+    assert [found[0]["ending"] in ("lost", "arrived"), found[1]["decisions"][0]["choice"]] == [True, "take"]
+    assert found[2] == {
+        "error": "scene 'platform' asks decision 'lantern'; the answer is for 'points'",
+        "index": 0,
+    }
+    assert found[3] != found[0]  # another seed

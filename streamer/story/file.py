@@ -78,7 +78,12 @@ def shown(value: object) -> str:
             return text if len(text) <= MAX_SHOWN else text[: MAX_SHOWN - 1] + "…"
 
 
-def _read_length(value: object) -> Ticks:
+def read_length(value: object) -> Ticks:
+    """Reads a length of time as ticks.
+
+    Raises:
+        Mistake: the value is no time, or not above 0.
+    """
     ticks = read_time(value)
     if ticks <= 0:
         raise Mistake(f"{shown(value)} is no length of time", "Write a time above 0")
@@ -116,7 +121,7 @@ Time = Annotated[
     WithJsonSchema({"type": ["string", "number"], "description": "12, 12.5s or 00:01:02.640; negative: from the end"}),
 ]
 Length = Annotated[
-    Ticks, BeforeValidator(_read_length), WithJsonSchema({"type": ["string", "number"], "description": "above 0"})
+    Ticks, BeforeValidator(read_length), WithJsonSchema({"type": ["string", "number"], "description": "above 0"})
 ]
 Instant = Annotated[
     Ticks,

@@ -25,6 +25,16 @@ def checked_profile(story: Story, given: Mapping[str, object], *, trusted: bool)
     return {name: _checked(story, name, value, trusted=trusted) for name, value in given.items()}
 
 
+def read_inputs(story: Story, given: Mapping[str, str]) -> dict[str, Value]:
+    """Gives inputs that an author typed, of whatever source, as values of their types.
+
+    Raises:
+        MalformedRequest: names the input.
+    """
+    read = {name: _read(story.profile[name], text) if name in story.profile else text for name, text in given.items()}
+    return checked_profile(story, read, trusted=True)
+
+
 def _checked(story: Story, name: str, value: object, *, trusted: bool) -> Value:
     variable = story.profile.get(name)
     field = f"profile.{name}"
