@@ -76,7 +76,7 @@ def walk_story(  # noqa: PLR0917 - typer makes options of them
     ] = None,
     policy: Annotated[Policy, typer.Option(help="Who answers when the list is over.")] = "default",
     seed: Annotated[
-        int, typer.Option(help="Of the policy 'uniform'; with --each one more for each line.", min=0, max=2**64 - 1)
+        int, typer.Option(help="Of all that is drawn; with --each one more a line.", min=0, max=2**64 - 1)
     ] = 0,
     assume: Annotated[str, typer.Option(help="Length of scenes that have no 'out'.")] = "30s",
     profile: Annotated[list[str] | None, typer.Option(help="An input, name=value; as often as needed.")] = None,

@@ -77,6 +77,11 @@ class Identity:
         return hmac.digest(self._ids, body, hashlib.sha256)[:SEAL_BYTES]
 
 
+def seed_of(session_id: str) -> int:
+    """Gives the seed of a session's draws: 64 bits, the same on every replica."""
+    return int.from_bytes(hashlib.blake2b(session_id.encode(), digest_size=8).digest())
+
+
 def load_secret(state: Path) -> bytes:
     """Gives the secret: from BRANCHLINE_SECRET (hex), else from the file `secret` of the state folder, made once.
 

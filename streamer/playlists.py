@@ -258,7 +258,7 @@ def _decision(story: Story, visit: int, placed: Placed) -> DateRange:
         "visit": visit,
         "prompt": text_in(decision.prompt, story.language),
         "choices": [{"id": choice.id, "label": text_in(choice.label, story.language)} for choice in placed.choices],
-        "default": decision.default,
+        "default": placed.default,
         "opens": decimal_seconds(placed.opens, 3),
         "locks": decimal_seconds(placed.closes, 3),
         "join": decimal_seconds(placed.join, 3),

@@ -15,7 +15,7 @@ from streamer.config import Settings
 from streamer.errors import Conflict, MalformedRequest, NotAllowed, NotFound, SessionGone, TooMany
 from streamer.hls.cmcd import Cmcd
 from streamer.hls.delivery import Directives
-from streamer.identity import Identity, Ticket
+from streamer.identity import Identity, Ticket, seed_of
 from streamer.media.names import Namer
 from streamer.playlists import PLAIN, Addresses, Form, rendition_of
 from streamer.session.choosing import Answer, answered, gone_back
@@ -415,7 +415,7 @@ class Sessions:
         self._live.popitem(last=False)
 
     def _derived(self, session_id: str, edition: Edition, record: SessionRecord, stored: Stored | None) -> Live:
-        timeline = self._paths.of(edition.stage, record.profile, record.steps)
+        timeline = self._paths.of(edition.stage, record.profile, record.steps, seed_of(session_id))
         register = stored.register if stored is not None else Register()
         if register.run != record.run:
             register = Register(run=record.run)
@@ -455,7 +455,9 @@ class Sessions:
 
     def _former(self, live: Live, rendition_id: str, run: int, form: Form) -> bytes:
         """Gives the whole playlist of a run that has ended."""
-        timeline = self._paths.of(live.edition.stage, live.record.profile, live.record.steps_of_runs(run))
+        timeline = self._paths.of(
+            live.edition.stage, live.record.profile, live.record.steps_of_runs(run), seed_of(live.id)
+        )
         if timeline.run != run:
             raise NotFound(f"there is no run {run} of the session", run=run)
         return self._spelled.text(timeline, rendition_id, timeline.settled, form)

@@ -24,9 +24,9 @@ class Paths:
     def __init__(self) -> None:
         self._timelines: OrderedDict[Key, Timeline] = OrderedDict()
 
-    def of(self, on: Stage, profile: Mapping[str, Value], steps: tuple[Step, ...]) -> Timeline:
+    def of(self, on: Stage, profile: Mapping[str, Value], steps: tuple[Step, ...], seed: int) -> Timeline:
         """Gives the path of a session from its steps."""
-        timeline = self._shared(start_timeline(on, profile))
+        timeline = self._shared(start_timeline(on, profile, seed))
         for step in steps:
             timeline = self.follow(timeline, step)
         return timeline

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from streamer.errors import ConfigError
-from streamer.identity import MAX_ID, Identity, load_secret
+from streamer.identity import MAX_ID, Identity, load_secret, seed_of
 
 
 def test_an_id_says_what_it_was_made_of_and_nothing_altered_is_read() -> None:
@@ -59,3 +59,8 @@ def test_a_damaged_secret_is_named(tmp_path: Path) -> None:
 
     with pytest.raises(ConfigError, match="secret"):
         load_secret(tmp_path)
+
+
+def test_every_session_has_a_seed_of_its_own() -> None:
+    assert 0 <= seed_of("one") < 2**64
+    assert seed_of("one") == seed_of("one") != seed_of("two")

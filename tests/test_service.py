@@ -630,3 +630,21 @@ async def test_a_part_that_does_not_come_is_not_waited_for_until_the_player_give
 
         assert "-3p0" in (await waits).decode()  # hinted and no more
         assert 1400 <= clock.now_ms() - began <= 3 * 586
+
+
+async def test_what_chance_decided_is_the_same_in_every_process(tmp_path: Path) -> None:
+    lines = "a 12 -> b\nb 8 .\nc 9 ."
+    text = story_text(lines).replace("[{to: b}]", "[{to: b, weight: 1}, {to: c, weight: 1}]")
+    publish(tmp_path, lines, text)
+    clock = ManualClock()
+    found = {}
+
+    async with serving(tmp_path, clock) as sessions:
+        for _ in range(32):
+            session = (await sessions.open("test", {}, trusted=False)).id
+            found[session] = (await Player(sessions, clock, session).watch(20)).uris
+    async with serving(tmp_path, clock) as sessions:
+        again = {session: (await Player(sessions, clock, session).poll()).uris for session in found}
+
+    assert len({uris[-1] for uris in found.values()}) == 2
+    assert all(again[session][: len(uris)] == uris for session, uris in found.items())

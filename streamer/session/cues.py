@@ -147,7 +147,7 @@ def _decision(course: Course, visit: Visit, placed: Placed, told: Told, play: Ti
         "decision": placed.decision.id,
         "prompt": text_in(placed.decision.prompt, story.language),
         "choices": [{"id": choice.id, "label": text_in(choice.label, story.language)} for choice in placed.choices],
-        "default": placed.decision.default,
+        "default": placed.default,
         "choice": told.choice,
         "opens": decimal_seconds(placed.opens, 3),
         "locks": decimal_seconds(course.lock or placed.closes, 3),

@@ -15,6 +15,7 @@ import msgspec
 
 from streamer.session.events import Answered, Committed, Event, Register, Source
 from streamer.session.timeline import Placed, Timeline
+from streamer.story.rules import default_of
 from streamer.units import TICKS_PER_SECOND, Ticks, ticks_of_milliseconds, whole_milliseconds
 
 GROWTH = 3  # seconds of play in which a lead grows by one
@@ -400,7 +401,9 @@ def due(
     return Committed(
         visit=timeline.last.number,
         decision=placed.decision.id,
-        choice=answer.choice if answer is not None else placed.decision.default,
+        choice=answer.choice
+        if answer is not None
+        else default_of(timeline.memory, placed.decision, placed.choices)[0].id,
         by="viewer" if answer is not None else "default",
         at=at,
         cut=timeline.cut_from(published) if published > timeline.listable else None,

@@ -17,8 +17,8 @@ import msgspec
 from streamer.media.index import AUDIO_FRAME_SAMPLES, ClipIndex, Package, audio_frames_at, part_target_ms, segment_ticks
 from streamer.pieces import Pieces
 from streamer.session.events import Committed, Step, WentBack
-from streamer.story.model import Choice, Decision, Scene, Story, Value, instant_within
-from streamer.story.rules import Memory, begin, enter, offered, opening, successor, take
+from streamer.story.model import RANDOM, Choice, Decision, Scene, Story, Value, instant_within
+from streamer.story.rules import Memory, begin, default_of, enter, offered, opening, successor, take
 from streamer.units import Ticks, ticks_of
 
 # A chain of scenes without a decision that is longer than this ends the path: a story that cannot be left must not
@@ -67,6 +67,7 @@ class Placed:
     closes: Ticks  # the lock
     join: Ticks  # the end of the scene
     opens_in: int  # Media Sequence Number of the segment that holds `opens`
+    default: str | None  # choice taken without an answer; None: it is drawn
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -302,11 +303,11 @@ class Timeline:
         )
 
 
-def start_timeline(on: Stage, profile: Mapping[str, Value]) -> Timeline:
-    """Gives the path before any choice."""
-    memory = begin(on.story, profile)
-    key = _key(on.package.revision.encode(), sorted(memory.profile.items()))
-    return _grown(_Path(on=on, key=key), opening(on.story, memory), memory)
+def start_timeline(on: Stage, profile: Mapping[str, Value], seed: int = 0) -> Timeline:
+    """Gives the path before any choice; the session's `seed` counts where the story leaves something to chance."""
+    memory = begin(on.story, profile, seed if on.story.draws else 0)
+    key = _key(on.package.revision.encode(), (sorted(memory.profile.items()), memory.seed))
+    return _grown(_Path(on=on, key=key), *opening(on.story, memory))
 
 
 def follow(timeline: Timeline, step: Step) -> Timeline:
@@ -339,9 +340,9 @@ def checkpoint_passed(timeline: Timeline, checkpoint: str, published: int) -> Pa
     return next(found, None)
 
 
-def fold(on: Stage, profile: Mapping[str, Value], steps: tuple[Step, ...]) -> Timeline:
+def fold(on: Stage, profile: Mapping[str, Value], steps: tuple[Step, ...], seed: int = 0) -> Timeline:
     """Gives the path of a session from its steps."""
-    timeline = start_timeline(on, profile)
+    timeline = start_timeline(on, profile, seed)
     for step in steps:
         timeline = follow(timeline, step)
     return timeline
@@ -353,8 +354,10 @@ def _committed(timeline: Timeline, step: Committed) -> Timeline:
     if placed is None or choice is None or (step.visit, step.decision) != (last.number, placed.decision.id):
         raise ValueError(f"{step} does not answer visit {last.number} of scene {last.scene.id!r}")
     story = timeline.stage.story
-    memory = take(story, timeline.memory, placed.decision, choice)
-    scene = successor(story, memory, last.scene, choice)
+    memory = timeline.memory
+    if step.by == "default":
+        _, memory = default_of(memory, placed.decision, placed.choices)  # what was drawn is drawn
+    scene, memory = successor(story, take(story, memory, placed.decision, choice), last.scene, choice)
     # A commit is told with the first segment that nobody has seen before it.
     told_in = timeline.listable if step.cut is None else step.cut
     outcome = Outcome(placed=placed, visit=last.number, choice=step.choice, by=step.by, told_in=told_in)
@@ -423,7 +426,7 @@ def _grown(path: _Path, scene: Scene, memory: Memory, *, entered: bool = False) 
             )
         if scene.end is not None or scene.decision is not None:
             break
-        scene = successor(on.story, memory, scene, None)
+        scene, memory = successor(on.story, memory, scene, None)
     return _with_preview(
         Timeline(
             stage=on,
@@ -449,9 +452,12 @@ def _placed(on: Stage, before: Stretch | None, number: int, memory: Memory, scen
     placed = None
     if scene.decision is not None:
         opens = instant_within(scene.decision.opens_at, clip.duration)
+        choices = offered(on.story, memory, scene.decision)
+        drawn = scene.decision.default_is(RANDOM)
         placed = Placed(
             decision=scene.decision,
-            choices=offered(on.story, memory, scene.decision),
+            choices=choices,
+            default=None if drawn else default_of(memory, scene.decision, choices)[0].id,
             opens=Ticks(start + opens),
             closes=Ticks(start + instant_within(scene.decision.closes_at, clip.duration)),
             join=Ticks(start + clip.duration),
@@ -466,10 +472,14 @@ def _with_preview(timeline: Timeline) -> Timeline:
     if placed is None or placed.decision.immediate or placed.decision.hold is not None:
         return timeline  # what is listed after the scene depends on when an answer comes
     story, scene = timeline.stage.story, timeline.last.scene
+    befores = [timeline.memory]
+    if placed.default is None:  # a default that is drawn takes a draw, which an answer does not
+        befores.append(default_of(timeline.memory, placed.decision, placed.choices)[1])
     ways = {
-        successor(story, memory, scene, choice).id: memory
+        after.id: memory
         for choice in placed.choices
-        for memory in (take(story, timeline.memory, placed.decision, choice),)
+        for before in befores
+        for after, memory in (successor(story, take(story, before, placed.decision, choice), scene, choice),)
     }
     if len(ways) != 1:
         return timeline

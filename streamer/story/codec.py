@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ from streamer.story.file import (
     ChoiceFile,
     DecisionFile,
     HoldFile,
+    NextFile,
     ProfileFile,
     RuleFile,
     SceneFile,
@@ -26,8 +27,10 @@ from streamer.story.file import (
 )
 from streamer.story.lint import check_graph
 from streamer.story.model import (
+    FIRST,
     MAX_NUMBER,
     MAX_TEXT,
+    RANDOM,
     Checkpoint,
     Choice,
     Decision,
@@ -308,7 +311,16 @@ def _check_decision(tree: Tree, path: Path, decision: dict[str, Any], seen: dict
         if choice.get("id") in ids and first.setdefault(choice["id"], index) != index:
             tree.add((*path, "choices", index, "id"), f"choice {choice['id']!r} stands twice", "Give each its own id")
     default = decision.get("default")
-    if isinstance(default, str) and ids and default not in ids and len(ids) == len(decision["choices"]):
+    by_rule = default in (FIRST, RANDOM) and default not in ids
+    if by_rule and choices and all("when" in choice for _, choice in choices):
+        problem = "every choice has a 'when', so that none may be offered"
+        tree.add((*path, "choices"), problem, "Let one of them have no 'when'", key=True)
+    if (
+        isinstance(default, str)
+        and ids
+        and default not in (*ids, FIRST, RANDOM)
+        and len(ids) == len(decision["choices"])
+    ):
         tree.add(
             (*path, "default"),
             f"there is no choice {default!r}",
@@ -466,8 +478,17 @@ def _variable(name: str, read: VariableFile) -> Variable:
     )
 
 
-def _built_rules(rules: list[RuleFile], language: Language) -> tuple[Rule, ...]:
-    return tuple(Rule(to=rule.to, when=_expression(rule.when, language)) for rule in rules)
+def _built_rules(rules: Sequence[RuleFile], language: Language) -> tuple[Rule, ...]:
+    built = (
+        Rule(
+            to=rule.to,
+            when=_expression(rule.when, language),
+            priority=rule.priority if isinstance(rule, NextFile) else 0,
+            weight=rule.weight,
+        )
+        for rule in rules
+    )
+    return tuple(sorted(built, key=lambda rule: -rule.priority))  # rules of one priority stay in order
 
 
 def _expression(text: str | None, language: Language) -> Expression | None:
@@ -528,4 +549,5 @@ def _choice(read: ChoiceFile, story: StoryFile, language: Language) -> Choice:
         to=read.to,
         when=_expression(read.when, language),
         set=tuple((name, effect(name, value)) for name, value in read.set.items()),
+        weight=read.weight,
     )

@@ -175,6 +175,22 @@ Name = Annotated[str, Field(pattern=IDENTIFIER)]
 TargetName = Annotated[str, Field(pattern=TARGET)]
 ExpressionText = Annotated[str, Field(min_length=1)]
 Number = Annotated[Any, BeforeValidator(_read_number), WithJsonSchema({"type": "number"})]
+HEAVIEST = 1_000_000
+
+
+def _read_weight(value: object) -> Fraction:
+    if isinstance(value, Fraction):
+        return value
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= HEAVIEST:
+        raise Mistake(f"{shown(value)} is no weight", f"Write a number above 0, {HEAVIEST} at most")
+    return Fraction(str(value))
+
+
+Weight = Annotated[
+    Any,
+    BeforeValidator(_read_weight),
+    WithJsonSchema({"type": "number", "exclusiveMinimum": 0, "maximum": HEAVIEST, "default": 1}),
+]
 Plain = Any  # checked against the variable's type later, with better words
 
 
@@ -202,10 +218,17 @@ class ProfileFile(VariableFile):
 
 
 class RuleFile(Strict):
-    """One way on."""
+    """One way on, of a group."""
 
     to: TargetName
     when: ExpressionText | None = None
+    weight: Weight | None = None
+
+
+class NextFile(RuleFile):
+    """One way on from a scene."""
+
+    priority: Annotated[int, Field(ge=-1000, le=1000)] = 0
 
 
 class ChoiceFile(Strict):
@@ -216,6 +239,7 @@ class ChoiceFile(Strict):
     to: TargetName | None = None
     when: ExpressionText | None = None
     set: dict[str, Plain] = Field(default_factory=dict)
+    weight: Weight = Fraction(1)
 
 
 class HoldFile(Strict):
@@ -285,7 +309,7 @@ class SceneFile(Strict):
 
     media: MediaFile
     decision: DecisionFile | None = None
-    next: list[RuleFile] = Field(default_factory=list)
+    next: list[NextFile] = Field(default_factory=list)
     end: EndFile | None = None
     checkpoint: CheckpointFile | None = None
 

@@ -13,6 +13,8 @@ Value = bool | int | float | str
 Text = Mapping[str, str]  # by language (BCP 47); never empty
 Target = str  # a scene's id, or "@" and a group's
 
+FIRST, RANDOM = "first", "random"  # defaults, unless choices have these ids
+
 MAX_TEXT = 64  # characters of a text in `state` or `profile`
 MAX_NUMBER = 2**63  # of an int or a number, either way; an int is below it
 
@@ -37,6 +39,8 @@ class Rule:
 
     to: Target
     when: Expression | None = None  # None: always holds
+    priority: int = 0  # in `next`, where rules stand in this order, high first
+    weight: Fraction | None = None  # above 0: one is drawn among those that hold next to each other; None: not drawn
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +52,7 @@ class Choice:
     to: Target | None = None  # None: carries on as if no decision had been
     when: Expression | None = None  # None: always offered
     set: tuple[tuple[str, Value | Expression], ...] = ()  # in the order of the file
+    weight: Fraction = Fraction(1)  # above 0: how likely a random default is this one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,11 +79,15 @@ class Decision:
     prompt: Text
     opens_at: Ticks  # from the scene's start; negative: from its end
     closes_at: Ticks  # likewise
-    default: str  # choice taken when the lock comes without an answer; always offered
+    default: str  # choice taken when the lock comes without an answer, always offered; else FIRST or RANDOM
     choices: tuple[Choice, ...]
     immediate: bool = False  # the first answer commits, and cuts the scene
     hold: Hold | None = None  # None: the default is taken at the lock
     extend: Fraction = Fraction(1)  # times the window, for viewers who ask for more time
+
+    def default_is(self, kind: str) -> bool:
+        """Tells whether the default is FIRST or RANDOM, and no choice of that id."""
+        return self.default == kind and self.choice(kind) is None
 
     def choice(self, choice_id: str) -> Choice | None:
         """Gives the choice of that id, or None."""
@@ -128,6 +137,14 @@ class Story:
     def can_go_back(self) -> bool:
         """Tells whether a viewer may leave a scene for a checkpoint, at any segment."""
         return any(scene.checkpoint is not None for scene in self.scenes.values())
+
+    @property
+    def draws(self) -> bool:
+        """Tells whether chance has a say in the way."""
+        scenes = self.scenes.values()
+        rules = (rule for rules in (*self.groups.values(), *(scene.next for scene in scenes)) for rule in rules)
+        decisions = (scene.decision for scene in scenes if scene.decision is not None)
+        return any(rule.weight is not None for rule in rules) or any(each.default_is(RANDOM) for each in decisions)
 
     @property
     def can_extend(self) -> bool:

@@ -3,11 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from itertools import takewhile
 
 from streamer.errors import LibraryError
+from streamer.story.chance import pick
 from streamer.story.expressions import Expression, Failure, Reading
-from streamer.story.model import MAX_TEXT, Choice, Decision, Rule, Scene, Story, Target, Value, Variable
+from streamer.story.model import (
+    FIRST,
+    MAX_TEXT,
+    RANDOM,
+    Choice,
+    Decision,
+    Rule,
+    Scene,
+    Story,
+    Target,
+    Value,
+    Variable,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,16 +33,19 @@ class Memory:
     profile: Mapping[str, Value]
     visits: Mapping[str, int]  # by scene; a scene not met is absent
     chosen: Mapping[str, str]  # by decision, the choice last taken; one not met is absent
+    seed: int = 0  # of all draws
+    draws: int = 0  # made so far
 
 
-def begin(story: Story, profile: Mapping[str, Value]) -> Memory:
-    """Gives the memory before the first scene."""
+def begin(story: Story, profile: Mapping[str, Value], seed: int = 0) -> Memory:
+    """Gives the memory before the first scene; `seed` is that of the session's draws."""
     defaults = {name: variable.default for name, variable in story.profile.items()}
     return Memory(
         state={name: variable.default for name, variable in story.state.items()},
         profile={**defaults, **profile},
         visits={},
         chosen={},
+        seed=seed,
     )
 
 
@@ -60,21 +78,25 @@ def _is_kept(variable: Variable, value: Value) -> bool:
     return value in variable.values if variable.type == "enum" else len(value) <= MAX_TEXT
 
 
-def successor(story: Story, memory: Memory, scene: Scene, choice: Choice | None) -> Scene:
-    """Gives the scene after this one: where the choice leads, else the first rule of `next` that holds."""
+def default_of(memory: Memory, decision: Decision, choices: tuple[Choice, ...]) -> tuple[Choice, Memory]:
+    """Gives the choice taken without an answer, of those offered, and the memory with the draw that it took."""
+    if decision.default_is(FIRST):
+        return choices[0], memory
+    if decision.default_is(RANDOM):
+        drawn, memory = _drawn(memory, [choice.weight for choice in choices])
+        return choices[drawn], memory
+    return next(choice for choice in choices if choice.id == decision.default), memory
+
+
+def successor(story: Story, memory: Memory, scene: Scene, choice: Choice | None) -> tuple[Scene, Memory]:
+    """Gives the scene after this one, where the choice leads, else by the rules of `next`; and the memory then."""
     rules = (Rule(to=choice.to),) if choice is not None and choice.to is not None else scene.next
-    found = _first(story, _reading(memory), rules) or story.fallback
-    if found is None:
-        raise LibraryError(f"story {story.id!r}: no rule holds after scene {scene.id!r} and there is no 'fallback'")
-    return story.scenes[found]
+    return _led(story, memory, rules, f"no rule holds after scene {scene.id!r}")
 
 
-def opening(story: Story, memory: Memory) -> Scene:
-    """Gives the first scene."""
-    found = _first(story, _reading(memory), (Rule(to=story.start),)) or story.fallback
-    if found is None:
-        raise LibraryError(f"story {story.id!r}: no rule of its start holds and there is no 'fallback'")
-    return story.scenes[found]
+def opening(story: Story, memory: Memory) -> tuple[Scene, Memory]:
+    """Gives the first scene, and the memory then."""
+    return _led(story, memory, (Rule(to=story.start),), "no rule of its start holds")
 
 
 def holds(story: Story, memory: Memory, condition: Expression | None) -> bool:
@@ -116,19 +138,58 @@ def scenes_of(story: Story, target: Target) -> frozenset[str]:
     return frozenset(name for name in seen if not name.startswith("@"))
 
 
-def _first(story: Story, reading: Reading, rules: tuple[Rule, ...], tried: set[Target] | None = None) -> str | None:
-    # A nested group with no rule that holds falls through to the next rule of the outer one, and is not tried again:
-    # groups that share groups would else cost twice as much with each level.
-    tried = set() if tried is None else tried
-    for rule in rules:
-        if rule.to in tried or not _holds(story, reading, rule.when):
-            continue
+@dataclass(slots=True, kw_only=True)
+class _Resolving:
+    """A way on as it is looked for: what holds is asked once, however many rules and groups ask for it."""
+
+    story: Story
+    memory: Memory
+    reading: Reading
+    leading: dict[Target, bool] = field(default_factory=dict)  # whether some rule of a group holds
+
+    def scene_of(self, rules: tuple[Rule, ...]) -> str | None:
+        """Gives the scene that rules lead to; None: none of them holds.
+
+        The first that holds is taken; where it carries a weight, one is drawn among it and those that hold next after
+        it, as far as they carry weights and have its priority.
+        """
+        holding = [rule for rule in rules if self._holds(rule)]
+        if not holding:
+            return None
+        rule = holding[0]
+        if rule.weight is not None:
+            run = list(takewhile(lambda each: each.weight is not None and each.priority == rule.priority, holding))
+            rule = self._drawn(run)
+        return self.scene_of(self.story.groups[rule.to[1:]]) if rule.to.startswith("@") else rule.to
+
+    def _drawn(self, rules: list[Rule]) -> Rule:
+        drawn, self.memory = _drawn(self.memory, [weight for rule in rules if (weight := rule.weight) is not None])
+        return rules[drawn]
+
+    def _holds(self, rule: Rule) -> bool:
+        """Tells whether a rule holds; one that leads to a group, whether one of the group's does too."""
+        if not _holds(self.story, self.reading, rule.when):
+            return False
         if not rule.to.startswith("@"):
-            return rule.to
-        tried.add(rule.to)
-        if (found := _first(story, reading, story.groups[rule.to[1:]], tried)) is not None:
-            return found
-    return None
+            return True
+        if rule.to not in self.leading:  # groups that share groups would else cost twice as much with each level
+            self.leading[rule.to] = any(self._holds(inner) for inner in self.story.groups[rule.to[1:]])
+        return self.leading[rule.to]
+
+
+def _led(story: Story, memory: Memory, rules: tuple[Rule, ...], otherwise: str) -> tuple[Scene, Memory]:
+    resolving = _Resolving(story=story, memory=memory, reading=_reading(memory))
+    found = resolving.scene_of(rules) or story.fallback
+    if found is None:
+        raise LibraryError(f"story {story.id!r}: {otherwise} and there is no 'fallback'")
+    return story.scenes[found], resolving.memory
+
+
+def _drawn(memory: Memory, weights: list[Fraction]) -> tuple[int, Memory]:
+    """Gives what was drawn; of one there is no draw."""
+    if len(weights) == 1:
+        return 0, memory
+    return pick(memory.seed, memory.draws, weights), replace(memory, draws=memory.draws + 1)
 
 
 def _holds(story: Story, reading: Reading, condition: Expression | None) -> bool:

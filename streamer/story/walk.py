@@ -12,11 +12,12 @@ import msgspec
 from streamer.errors import BranchlineError
 from streamer.story.chance import pick
 from streamer.story.model import Choice, Decision, Scene, Story, Value, instant_within
-from streamer.story.rules import Memory, begin, enter, offered, opening, successor, take
+from streamer.story.rules import Memory, begin, default_of, enter, offered, opening, successor, take
 from streamer.units import TICKS_PER_SECOND, Ticks, decimal_seconds
 
 Policy = Literal["default", "first", "uniform"]
 
+VIEWER = 2**63 + 1  # parts a viewer's draws from the story's
 SHORTEST_TAIL = Fraction(1, 2)  # seconds; a last segment that is shorter belongs to the one before
 
 
@@ -137,8 +138,7 @@ def walk(
         WalkError: the next answer is for another decision than the one met, or the decision does not offer it.
     """
     walker = _Walker(story, plan, lengths, segment)
-    memory = begin(story, profile)
-    scene = opening(story, memory)
+    scene, memory = opening(story, begin(story, profile, plan.seed))
     seen: list[Seen] = []
     now = Ticks(0)
     while True:
@@ -151,7 +151,7 @@ def walk(
         now = Ticks(now + length)
         if scene.end is not None or len(seen) == most_scenes:
             break
-        scene = successor(story, memory, scene, choice)
+        scene, memory = successor(story, memory, scene, choice)
     return Walk(
         scenes=tuple(seen),
         decisions=tuple(walker.decisions),
@@ -169,7 +169,6 @@ class _Walker:
         self._plan = plan
         self._lengths = lengths
         self._segment = segment
-        self._draws = 0
         self.taken = 0
         self.decisions: list[Decided] = []
 
@@ -182,8 +181,7 @@ class _Walker:
             choice, at = self._given(scene, decision, choices)
             by = "viewer"
         else:
-            found = self._by_policy(choices)
-            choice, by = (found, "viewer") if found is not None else (_default_of(decision), "default")
+            memory, choice, by = self._by_policy(memory, decision, choices)
             at = instant_within(decision.opens_at, length)
         if decision.immediate and by == "viewer":
             cut = _next_edge(max(at, Ticks(0)), length, self._segment)
@@ -212,20 +210,15 @@ class _Walker:
         self.taken += 1
         return found, at
 
-    def _by_policy(self, choices: tuple[Choice, ...]) -> Choice | None:
-        if self._plan.policy == "default":
-            return None
+    def _by_policy(self, memory: Memory, decision: Decision, choices: tuple[Choice, ...]) -> tuple[Memory, Choice, str]:
         if self._plan.policy == "first":
-            return choices[0]
-        drawn = pick(self._plan.seed, self._draws, [Fraction(1)] * len(choices))
-        self._draws += 1
-        return choices[drawn]
-
-
-def _default_of(decision: Decision) -> Choice:
-    found = decision.choice(decision.default)
-    assert found is not None  # the file was checked
-    return found
+            return memory, choices[0], "viewer"
+        if self._plan.policy == "uniform":
+            seed = self._plan.seed ^ VIEWER  # whoever watches draws otherwise than the story does
+            drawn = pick(seed, len(self.decisions), [Fraction(1)] * len(choices))
+            return memory, choices[drawn], "viewer"
+        choice, memory = default_of(memory, decision, choices)
+        return memory, choice, "default"
 
 
 def _next_edge(at: Ticks, length: Ticks, segment: Ticks) -> Ticks:

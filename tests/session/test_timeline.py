@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from streamer.playlists import Rendered
 from streamer.session.events import Committed, WentBack
-from streamer.session.timeline import MAX_AUTOMATIC_VISITS, checkpoint_passed, follow, start_timeline
+from streamer.session.timeline import MAX_AUTOMATIC_VISITS, checkpoint_passed, fold, follow, start_timeline
 from streamer.units import Ticks
 from tests.builders import ADDRESSES, lengths_of, seconds, staged, staged_text, story_text
 
@@ -157,3 +157,51 @@ def test_what_begins_at_a_place_is_found_on_the_path_in_its_preview_and_in_its_h
     assert held.stretch_from(Ticks(held.last.end + seconds(1))) is None
     ended = start_timeline(staged("only 8 ."), {})
     assert ended.stretch_from(ended.last.end) is None
+
+
+DRAWN = ALIKE.replace("hall, set: {key: true}", "hall").replace(
+    "next: [{to: open, when: state.key}, {to: shut}]", "next: [{to: open, weight: 1}, {to: shut, weight: 1}]"
+)
+
+
+def test_what_is_left_to_chance_follows_the_seed_and_nothing_else() -> None:
+    on = staged_text(DRAWN, LENGTHS)
+
+    ways = {seed: fold(on, {}, (commit("no"),), seed) for seed in range(32)}
+
+    assert {timeline.last.scene.id for timeline in ways.values()} == {"open", "shut"}
+    assert ways[3].last.scene == fold(on, {}, (commit("no"),), 3).last.scene
+    assert len({timeline.key for timeline in ways.values()}) == 32
+
+
+def test_without_chance_every_seed_has_the_same_path() -> None:
+    on = staged_text(ALIKE, LENGTHS)
+
+    assert start_timeline(on, {}, 1).key == start_timeline(on, {}, 2).key
+
+
+def test_a_default_that_is_drawn_takes_a_draw_and_an_answer_does_not() -> None:
+    on = staged_text(DRAWN.replace('default: "no"', "default: random"), LENGTHS)
+    timeline = start_timeline(on, {}, 5)
+    assert timeline.open is not None
+    assert timeline.open.default is None
+
+    by_default = follow(timeline, replace(commit("no"), by="default"))
+    by_viewer = follow(timeline, commit("no"))
+
+    assert (by_default.memory.draws, by_viewer.memory.draws) == (2, 1)
+
+
+@pytest.mark.parametrize("seed", range(16))
+def test_what_is_listed_before_the_lock_holds_whatever_is_drawn_after_it(seed: int) -> None:
+    text = DRAWN.replace('default: "no"', "default: random").replace("to: hall", '"to": "@way"')
+    text += "groups: {way: [{to: hall, weight: 1}, {to: shut, weight: 1}]}\n"
+    timeline = start_timeline(staged_text(text, LENGTHS), {}, seed)
+
+    after = [
+        follow(timeline, replace(commit(choice), by=by)) for choice in ("yes", "no") for by in ("viewer", "default")
+    ]
+
+    for each in after:
+        assert timeline.preview is None or each.visits[1].scene == timeline.preview.scene
+    assert (timeline.preview is None) == (len({each.visits[1].scene.id for each in after}) > 1)

@@ -51,7 +51,7 @@ def test_the_example_of_the_page_is_a_story() -> None:
     story = example()
 
     memory = begin(story, {"plan": "pro"})
-    decision = opening(story, memory).decision
+    decision = opening(story, memory)[0].decision
     assert decision is not None
     assert [choice.id for choice in offered(story, memory, decision)] == ["take", "leave", "skip"]
 

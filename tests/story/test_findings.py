@@ -157,6 +157,9 @@ def changed(old: str, new: str) -> str:
         ("conditions:\n", "conditions:\n  none: ''\n", "'' is empty"),
         ("visits('turntable') < 3", "chose('point') == ''", "Did you mean 'points'? Name a decision"),
         ("visits('turntable') < 3", "state.lanturn", "Did you mean 'state.lantern'?"),
+        ("{to: turntable}", "{to: turntable, weight: 0}", "0 is no weight. Write a number above 0"),
+        ("{to: turntable}", "{to: turntable, priority: high}", "'high' is no whole number"),
+        ("default: onward", "default: randm", "there is no choice 'randm'"),
         ("start: platform", "start: 1", "1 is no text"),
         ("start: platform", "start: [platform]", "a list is no text"),
         ("start: platform", "start: platform\nfallback: nowhere", "there is no scene 'nowhere'"),
@@ -581,3 +584,16 @@ def test_a_hold_is_the_decision_s_own_or_that_of_the_defaults(how: str, hold: Ho
     assert decision is not None
     assert decision.hold == hold
     assert hold_sources(story) == ((hold.src,) if hold else ())
+
+
+def test_a_default_by_rule_needs_a_choice_that_is_always_offered() -> None:
+    text = SAMPLE.replace("default: onward", "default: first").replace("to: tunnel}", "to: tunnel, when: may_turn}", 1)
+
+    _, findings = read_story(text, "story.yaml")
+
+    assert [str(each) for each in findings] == [
+        (
+            "story.yaml:54:7: error: scenes.turntable.decision.choices: every choice has a 'when', so that none may be"
+            " offered. Let one of them have no 'when'"
+        )
+    ]

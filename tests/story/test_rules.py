@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from collections import Counter
 from dataclasses import replace
 
 import pytest
@@ -16,6 +18,7 @@ from streamer.story.model import Story, text_in
 from streamer.story.profile import checked_profile
 from streamer.story.rules import (
     begin,
+    default_of,
     enter,
     fitted,
     holds,
@@ -98,8 +101,8 @@ def test_json_is_read_like_yaml(story: Story) -> None:
 
 
 def test_the_first_rule_that_holds_is_taken_and_an_empty_group_falls_through(story: Story) -> None:
-    assert opening(story, begin(story, {})).id == "ask"
-    assert opening(story, begin(story, {"plan": "pro"})).id == "pro"
+    assert opening(story, begin(story, {}))[0].id == "ask"
+    assert opening(story, begin(story, {"plan": "pro"}))[0].id == "pro"
 
 
 def test_effects_apply_in_order_each_seeing_those_before_and_stay_in_bounds(story: Story) -> None:
@@ -146,12 +149,12 @@ def test_a_choice_without_a_target_goes_on_as_if_nothing_had_been_asked(story: S
     assert ask.decision is not None
     memory = enter(begin(story, {}), ask)
 
-    assert successor(story, memory, ask, ask.decision.choices[3]).id == "plain"
-    assert successor(story, memory, ask, ask.decision.choices[0]).id == "ask"
+    assert successor(story, memory, ask, ask.decision.choices[3])[0].id == "plain"
+    assert successor(story, memory, ask, ask.decision.choices[0])[0].id == "ask"
 
 
 def test_where_no_rule_holds_the_fallback_is_taken(story: Story) -> None:
-    assert successor(story, begin(story, {}), story.scenes["plain"], None).id == "lost"
+    assert successor(story, begin(story, {}), story.scenes["plain"], None)[0].id == "lost"
 
 
 def test_a_story_that_was_not_checked_says_what_it_lacks(story: Story) -> None:
@@ -407,8 +410,8 @@ def test_the_next_scene_is_chosen_by_what_the_choice_has_set() -> None:
     memory = enter(begin(loaded, {}), ask)
     up = ask.decision.choices[0]
 
-    assert successor(loaded, memory, ask, up).id == "plain"
-    assert successor(loaded, take(loaded, memory, ask.decision, up), ask, up).id == "pro"
+    assert successor(loaded, memory, ask, up)[0].id == "plain"
+    assert successor(loaded, take(loaded, memory, ask.decision, up), ask, up)[0].id == "pro"
 
 
 def test_the_end_of_a_chain_of_conditions_is_reached() -> None:
@@ -428,8 +431,8 @@ def test_groups_that_share_groups_are_each_tried_once() -> None:
     loaded = load_story(text + f"groups:\n{groups}  g0: [{{to: b, when: state.count > 0}}]\n", "words.yaml")
     memory = begin(loaded, {})
 
-    assert opening(loaded, memory).id == "a"
-    assert opening(loaded, replace(memory, state={**memory.state, "count": 1})).id == "b"
+    assert opening(loaded, memory)[0].id == "a"
+    assert opening(loaded, replace(memory, state={**memory.state, "count": 1}))[0].id == "b"
     assert scenes_of(loaded, "@g29") == {"b"}
 
 
@@ -443,3 +446,115 @@ def test_a_wrong_input_of_any_length_gives_a_short_message(story: Story) -> None
         checked_profile(story, {"age": "9" * 10_000}, trusted=False)
 
     assert len(str(caught.value)) < 200
+
+
+CHANCE = """\
+story: 1
+id: chance
+title: Chance
+start: "@first"
+groups:
+  first: [{to: a, weight: 1}, {to: b, weight: 3}]
+  empty: [{to: d, when: "false", weight: 1000}]
+scenes:
+  a:
+    media: {src: a}
+    next:
+      - {to: d}
+      - {to: b, priority: 2, when: "visits('a') == 1"}
+      - {to: c, priority: 1, weight: 0.5}
+      - {to: d, priority: 1, weight: 1, when: "false"}
+      - {to: "@empty", priority: 1, weight: 1000}
+      - {to: a, priority: 1, weight: 0.5}
+      - {to: b, priority: 1, when: "visits('a') < 100"}
+      - {to: d, priority: 1, weight: 1000}
+  b:
+    media: {src: b}
+    decision:
+      {id: q, prompt: "?", default: first, choices: [
+        {id: one, label: One, to: d, when: "false"}, {id: two, label: Two, to: d}, {id: three, label: Three, to: c}]}
+  c:
+    media: {src: c}
+    decision:
+      {id: r, prompt: "?", default: random, choices: [
+        {id: one, label: One, to: d}, {id: two, label: Two, to: d, weight: 3}]}
+  d: {media: {src: d}, end: {id: d}}
+"""
+
+
+def chance() -> Story:
+    return load_story(CHANCE, "chance.yaml")
+
+
+def test_a_group_draws_among_the_rules_that_carry_a_weight() -> None:
+    story = chance()
+
+    found = Counter(opening(story, begin(story, {}, seed))[0].id for seed in range(800))
+
+    assert found.keys() == {"a", "b"}
+    assert 540 < found["b"] < 660  # of 600
+
+
+def test_rules_go_by_priority_and_one_is_drawn_among_neighbours_that_hold() -> None:
+    story = chance()
+    first = enter(begin(story, {}), story.scenes["a"])
+    second = enter(first, story.scenes["a"])
+
+    found = Counter(successor(story, replace(second, seed=seed), story.scenes["a"], None)[0].id for seed in range(400))
+
+    assert successor(story, first, story.scenes["a"], None) == (story.scenes["b"], first)  # nothing is drawn
+    assert found.keys() == {"c", "a"}  # b, which carries none, parts them from d
+    assert 150 < found["a"] < 250
+
+
+def test_each_draw_is_another_and_all_can_be_repeated() -> None:
+    story = chance()
+    scene = story.scenes["a"]
+    memory = replace(begin(story, {}, 5), visits={"a": 2})
+    ways = []
+
+    for _ in range(20):
+        to, memory = successor(story, memory, scene, None)
+        ways.append(to.id)
+
+    assert memory.draws == 20
+    assert set(ways) == {"a", "c"}
+    again = replace(begin(story, {}, 5), visits={"a": 2}, draws=7)
+    assert successor(story, again, scene, None)[0].id == ways[7]
+
+
+def test_a_default_may_be_the_first_offered_or_drawn_by_weight() -> None:
+    story = chance()
+    first, drawn = story.scenes["b"].decision, story.scenes["c"].decision
+    assert first is not None
+    assert drawn is not None
+    memory = begin(story, {}, 1)
+
+    choice, after = default_of(memory, first, offered(story, memory, first))
+    found = Counter(
+        default_of(replace(memory, draws=draw), drawn, offered(story, memory, drawn))[0].id for draw in range(400)
+    )
+
+    assert (choice.id, after) == ("two", memory)
+    assert 60 < found["one"] < 140  # a quarter
+    assert default_of(memory, drawn, drawn.choices)[1].draws == 1
+    assert default_of(memory, drawn, drawn.choices[:1]) == (drawn.choices[0], memory)  # of one there is no draw
+
+
+def test_a_choice_called_first_is_a_choice() -> None:
+    story = load_story(CHANCE.replace("id: two", "id: first"), "chance.yaml")
+    decision = story.scenes["b"].decision
+    assert decision is not None
+
+    found, _ = default_of(begin(story, {}), decision, decision.choices)
+
+    assert not decision.default_is("first")
+    assert found.id == "first"
+
+
+def test_a_story_knows_whether_chance_has_a_say(story: Story) -> None:
+    unweighted = re.sub(r", weight: [0-9.]+", "", CHANCE)
+
+    assert load_story(unweighted, "chance.yaml").draws  # by a default
+    assert chance().draws
+    assert not story.draws
