@@ -472,13 +472,13 @@ def _with_preview(timeline: Timeline) -> Timeline:
     if placed is None or placed.decision.immediate or placed.decision.hold is not None:
         return timeline  # what is listed after the scene depends on when an answer comes
     story, scene = timeline.stage.story, timeline.last.scene
-    befores = [timeline.memory]
+    bases = [timeline.memory]
     if placed.default is None:  # a default that is drawn takes a draw, which an answer does not
-        befores.append(default_of(timeline.memory, placed.decision, placed.choices)[1])
+        bases.append(default_of(timeline.memory, placed.decision, placed.choices)[1])
     ways = {
         after.id: memory
         for choice in placed.choices
-        for before in befores
+        for before in bases
         for after, memory in (successor(story, take(story, before, placed.decision, choice), scene, choice),)
     }
     if len(ways) != 1:

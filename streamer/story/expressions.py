@@ -13,6 +13,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from cel_expr_python import cel
@@ -86,6 +87,7 @@ class Reading:
     visits: Mapping[str, int]
     chosen: Mapping[str, str] = field(default_factory=dict)
     settled: dict[str, bool] = field(default_factory=dict)
+    activation: Any = None  # the values as the evaluator reads them, once they were asked for
 
 
 @dataclass(slots=True)
@@ -104,21 +106,26 @@ class Language:
     def __init__(self, variables: Mapping[str, str], conditions: Iterable[str] = ()) -> None:
         """`variables` are types ("bool", "int", "number", "string", "enum") by full name, e.g. "state.skill"."""
         self._reading = Reading(values={}, visits={})
+        self._known: Mapping[str, Expression] = {}
         self.names = frozenset(variables)
         self.conditions = frozenset(conditions)
         # CEL's own names are narrower than an author's.
         self._mangled = {name: _spelled(name, number) for number, name in enumerate(sorted(self.names))}
-        self._mangled_conditions = {name: f"condition_{number}" for number, name in enumerate(sorted(self.conditions))}
+        # Conditions are functions, so that one is looked at when it is asked for and not before.
+        self._calls = {name: f"condition_{number}" for number, name in enumerate(sorted(self.conditions))}
         self._compiled: dict[str, Expression] = {}
         declared = {self._mangled[name]: TYPES.get(kind, cel.Type.DYN) for name, kind in variables.items()}
         self.is_loose = cel.Type.DYN in declared.values()  # a type is unknown: then no expression is blamed for it
-        declared |= dict.fromkeys(self._mangled_conditions.values(), cel.Type.BOOL)
         self._env = cel.NewEnv(
             variables=declared,
             functions=[
                 _function("visits", cel.Type.INT, lambda scene: self._reading.visits.get(scene, 0)),
                 _function("visited", cel.Type.BOOL, lambda scene: scene in self._reading.visits),
                 _function("chose", cel.Type.STRING, lambda decision: self._reading.chosen.get(decision, "")),
+                *(
+                    _function(call, cel.Type.BOOL, partial(self._settled, name), arguments=0)
+                    for name, call in self._calls.items()
+                ),
             ],
         )
 
@@ -161,19 +168,24 @@ class Language:
         self, expression: Expression, reading: Reading, conditions: Mapping[str, Expression]
     ) -> bool | int | float | str | Failure:
         """Gives the expression's value, or why it has none (division by zero, overflow, a number without end)."""
-        values = {self._mangled[name]: reading.values[name] for name in expression.names}
-        for name in expression.conditions:
-            if name not in reading.settled:  # no deeper than codec.MAX_NESTED
-                reading.settled[name] = self.evaluate(conditions[name], reading, conditions) is True
-            values[self._mangled_conditions[name]] = reading.settled[name]
-        self._reading = reading
-        result = expression.program.eval(self._env.Activation(values))
+        if reading.activation is None:
+            values = {self._mangled[name]: value for name, value in reading.values.items()}
+            reading.activation = self._env.Activation(values)
+        self._reading, self._known = reading, conditions
+        result = expression.program.eval(reading.activation)
         if result.type() == cel.Type.ERROR:
             return Failure(expression.text, str(result.value()))
         value: bool | int | float | str = result.value()  # compile() lets no other type pass
         if isinstance(value, float) and not math.isfinite(value):
             return Failure(expression.text, f"gave {value}")
         return value
+
+    def _settled(self, name: str) -> bool:
+        """Tells whether a condition holds, looked at once for all that is asked of a memory."""
+        reading = self._reading
+        if name not in reading.settled:  # no deeper than codec.MAX_NESTED
+            reading.settled[name] = self.evaluate(self._known[name], reading, self._known) is True
+        return reading.settled[name]
 
     def _translated(self, text: str) -> tuple[_Names, str, list[tuple[int, int]]]:
         """Gives what an expression names, the expression as CEL reads it, and which place in it was which.
@@ -184,7 +196,7 @@ class Language:
         names = _Names()
         if text.strip() in self.conditions:
             names.conditions[text.strip()] = None
-            return names, self._mangled_conditions[text.strip()], [(0, 0)]
+            return names, f"{self._calls[text.strip()]}()", [(0, 0)]
         pieces: list[str] = []
         places = [(0, 0)]  # where a piece begins: for CEL, for the author
         length = done = 0
@@ -223,7 +235,7 @@ class Language:
             name, after = ".".join(parts), ""
         if name in self.conditions and name not in self.names and name not in KEYWORDS:
             names.conditions[name] = None
-            return self._mangled_conditions[name] + after
+            return f"{self._calls[name]}(){after}"
         names.values.add(name)
         return self._mangled.get(name, name) + after
 
@@ -233,7 +245,7 @@ class Language:
             if name not in self.conditions:
                 raise ExpressionError(f"undeclared reference to '{name}'", token.start() + 1)
             names.conditions[name] = None
-            return self._mangled_conditions[name]
+            return f"{self._calls[name]}()"
         full = f"{section}.{name}"
         if full not in self.names:
             raise ExpressionError(f"undeclared reference to '{full}'", token.start() + 1)
@@ -241,8 +253,8 @@ class Language:
         return self._mangled[full]
 
 
-def _function(name: str, gives: Any, body: Any) -> Any:
-    return cel.FunctionDecl(name, [cel.Overload(name, gives, [cel.Type.STRING], False, body)])
+def _function(name: str, gives: Any, body: Any, *, arguments: int = 1) -> Any:
+    return cel.FunctionDecl(name, [cel.Overload(name, gives, [cel.Type.STRING] * arguments, False, body)])
 
 
 def _spelled(name: str, number: int) -> str:

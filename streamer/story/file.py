@@ -179,8 +179,6 @@ HEAVIEST = 1_000_000
 
 
 def _read_weight(value: object) -> Fraction:
-    if isinstance(value, Fraction):
-        return value
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= HEAVIEST:
         raise Mistake(f"{shown(value)} is no weight", f"Write a number above 0, {HEAVIEST} at most")
     return Fraction(str(value))

@@ -15,7 +15,7 @@ from streamer.story.codec import load_story, read_story
 from streamer.story.expressions import Failure, Reading
 from streamer.story.lint import check_lengths
 from streamer.story.model import Story, text_in
-from streamer.story.profile import checked_profile
+from streamer.story.profile import checked_profile, read_inputs
 from streamer.story.rules import (
     begin,
     default_of,
@@ -558,3 +558,13 @@ def test_a_story_knows_whether_chance_has_a_say(story: Story) -> None:
     assert load_story(unweighted, "chance.yaml").draws  # by a default
     assert chance().draws
     assert not story.draws
+
+
+def test_an_author_may_give_inputs_of_any_source_as_texts(story: Story) -> None:
+    found = read_inputs(story, {"plan": "pro", "age": "200", "factor": "2", "member": "true", "name": "Ada"})
+
+    assert found == {"plan": "pro", "age": 120, "factor": 2.0, "member": True, "name": "Ada"}
+    with pytest.raises(MalformedRequest, match="did you mean 'plan'"):
+        read_inputs(story, {"plam": "pro"})
+    with pytest.raises(MalformedRequest, match="'old' is no int"):
+        read_inputs(story, {"age": "old"})
