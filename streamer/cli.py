@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 import structlog
@@ -23,14 +23,21 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from streamer.config import Settings, checked_settings, load_settings
-from streamer.errors import BranchlineError, MalformedRequest, PackagingError, StoryError
+from streamer.errors import (
+    BranchlineError,
+    MalformedRequest,
+    PackagingError,
+    StoryError,
+    findings_github,
+    findings_json,
+)
 from streamer.library.filesystem import Library
 from streamer.media.ladder import DEFAULT_LADDER
 from streamer.packager import pipeline
 from streamer.packager.tools import find_tools
 from streamer.story.answers import read_answers
 from streamer.story.codec import read_story
-from streamer.story.file import Mistake, read_length
+from streamer.story.file import Mistake, read_length, schema_text
 from streamer.story.model import Story, Value
 from streamer.story.profile import read_inputs
 from streamer.story.walk import Plan, Policy, WalkError, lengths_of, told, walk
@@ -56,11 +63,29 @@ def main() -> None:
 
 
 @app.command()
-def check(story: StoryPath) -> None:
+def check(
+    story: StoryPath,
+    form: Annotated[
+        Literal["text", "json", "github"],
+        typer.Option("--format", help="text: a line each; json: one object; github: annotations of a workflow."),
+    ] = "text",
+) -> None:
     """Tell the mistakes of a story file; needs no footage. Exit status 1 if there are any."""
+    if form != "text":
+        loaded, findings = read_story(_text_of(story), str(story))
+        sys.stdout.write((findings_json if form == "json" else findings_github)(findings))
+        if loaded is None:
+            raise typer.Exit(1)
+        return
     loaded, _ = _read(story)
     decisions = sum(scene.decision is not None for scene in loaded.scenes.values())
     out.print(f"{story}: well; {len(loaded.scenes)} scenes, {decisions} decisions", markup=False)
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of story files, for editors: see docs/story-format.md."""
+    sys.stdout.write(schema_text())
 
 
 @app.command(name="walk")
@@ -232,11 +257,15 @@ def _has_display() -> bool:
     return sys.platform == "darwin" or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
-def _read(path: Path) -> tuple[Story, str]:
+def _text_of(path: Path) -> str:
     try:
-        text = path.read_text("utf-8")
+        return path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise BranchlineError(f"{path}: the story cannot be read: {error}") from error
+
+
+def _read(path: Path) -> tuple[Story, str]:
+    text = _text_of(path)
     story, findings = read_story(text, str(path))
     for finding in findings:
         if finding.level != "error":

@@ -17,7 +17,8 @@ BranchlineError
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from dataclasses import asdict, dataclass
 
 
 class BranchlineError(Exception):
@@ -44,6 +45,33 @@ class Finding:
         place = f"{self.file}:{self.line}:{self.column}" if self.line else self.file
         field = f" {self.field}:" if self.field else ""
         return f"{place}: {self.level}:{field} {self.problem}. {self.remedy}"
+
+
+_IN_MESSAGES = "%\r\n"
+_IN_PROPERTIES = "%\r\n:,"
+
+
+def findings_json(findings: tuple[Finding, ...]) -> str:
+    """Gives findings as one JSON object: `findings`, in the order of the file, and how many are `errors`."""
+    errors = sum(finding.level == "error" for finding in findings)
+    return json.dumps({"errors": errors, "findings": [asdict(finding) for finding in findings]}) + "\n"
+
+
+def findings_github(findings: tuple[Finding, ...]) -> str:
+    """Gives findings as annotations of a GitHub workflow, a line each."""
+
+    def escaped(text: str, characters: str = _IN_MESSAGES) -> str:
+        for character in characters:
+            text = text.replace(character, f"%{ord(character):02X}")
+        return text
+
+    lines = []
+    for finding in findings:
+        named = {"file": finding.file, "title": finding.field or "story"}
+        names = ",".join(f"{name}={escaped(text, _IN_PROPERTIES)}" for name, text in named.items())
+        place = f"line={max(finding.line, 1)},col={max(finding.column, 1)}"
+        lines.append(f"::{finding.level} {names},{place}::{escaped(f'{finding.problem}. {finding.remedy}')}\n")
+    return "".join(lines)
 
 
 class StoryError(BranchlineError):

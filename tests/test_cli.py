@@ -41,6 +41,35 @@ def test_mistakes_are_counted_and_named_a_line_each(tmp_path: Path) -> None:
     ]
 
 
+def test_mistakes_are_told_to_other_programs_too(tmp_path: Path) -> None:
+    (tmp_path / "bad.yaml").write_text("story: 1\nid: bad\ntitle: 100%\nstart: a\n", "utf-8")
+
+    as_json = run("check", "bad.yaml", "--format", "json", cwd=tmp_path)
+    as_github = run("check", "bad.yaml", "--format", "github", cwd=tmp_path)
+    well = run("check", SAMPLE, "--format", "json")
+
+    found = json.loads(as_json.stdout)
+    assert (as_json.returncode, as_github.returncode, as_json.stderr, as_github.stderr) == (1, 1, "", "")
+    assert found["errors"] == len(found["findings"]) == 1
+    assert found["findings"][0] == {
+        "file": "bad.yaml",
+        "line": 1,
+        "column": 1,
+        "field": "",
+        "problem": "the key 'scenes' is missing",
+        "remedy": "Add 'scenes: …'",
+        "level": "error",
+    }
+    assert as_github.stdout == (
+        "::error file=bad.yaml,title=story,line=1,col=1::the key 'scenes' is missing. Add 'scenes: …'\n"
+    )
+    assert (well.returncode, json.loads(well.stdout)) == (0, {"errors": 0, "findings": []})
+
+
+def test_the_schema_that_is_printed_is_the_one_beside_the_settings() -> None:
+    assert run("schema").stdout == (ROOT / "config" / "story.schema.json").read_text("utf-8")
+
+
 @pytest.mark.parametrize(
     ("arguments", "status", "words"),
     [
@@ -93,7 +122,7 @@ scenes:
 def test_help_names_every_command() -> None:
     done = run("--help")
 
-    assert all(name in done.stdout for name in ("check", "walk", "package", "serve"))
+    assert all(name in done.stdout for name in ("check", "schema", "walk", "package", "serve"))
 
 
 def test_a_walk_is_told_as_a_line_of_json() -> None:

@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from streamer import errors
-from streamer.errors import BranchlineError, Finding, MalformedRequest, SessionError, StoryError, TooLate
+from streamer.errors import (
+    BranchlineError,
+    Finding,
+    MalformedRequest,
+    SessionError,
+    StoryError,
+    TooLate,
+    findings_github,
+    findings_json,
+)
 
 
 def test_a_finding_is_one_line_with_place_level_field_and_remedy() -> None:
@@ -49,3 +60,16 @@ def test_every_error_is_in_the_tree_that_the_docstring_draws(error: type[Excepti
     assert issubclass(error, BranchlineError)
     assert depth == 4 * (len(error.__mro__) - BranchlineError.__mro__.__len__())
     assert (depth == 8) == (issubclass(error, SessionError) and error is not SessionError)
+
+
+def test_findings_are_told_to_other_programs() -> None:
+    wrong = Finding(file="a,b.yaml", line=3, column=7, field="scenes.a", problem="100% wrong:\nit is", remedy="Mend it")
+    loose = Finding(file="a.yaml", line=0, column=0, field="", problem="is odd", remedy="Look", level="warning")
+
+    assert findings_github((wrong, loose)) == (
+        "::error file=a%2Cb.yaml,title=scenes.a,line=3,col=7::100%25 wrong:%0Ait is. Mend it\n"
+        "::warning file=a.yaml,title=story,line=1,col=1::is odd. Look\n"
+    )
+    found = json.loads(findings_json((wrong, loose)))
+    assert found["errors"] == 1
+    assert [each["level"] for each in found["findings"]] == ["error", "warning"]

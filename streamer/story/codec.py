@@ -25,7 +25,7 @@ from streamer.story.file import (
     is_extension,
     shown,
 )
-from streamer.story.lint import check_graph
+from streamer.story.lint import check_graph, check_known_lengths
 from streamer.story.model import (
     FIRST,
     MAX_NUMBER,
@@ -94,6 +94,8 @@ def _read(text: str, file: str) -> tuple[Story | None, Tree]:
     if read is not None and not _has_errors(tree):
         story = _build(read, language, conditions)
         check_graph(story, tree)
+        if not _has_errors(tree):
+            check_known_lengths(story, tree)
     return story, tree
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from fractions import Fraction
 from typing import Annotated, Any, Literal, Self
@@ -336,3 +337,9 @@ class StoryFile(Strict):
     scenes: Annotated[dict[Name, SceneFile], Field(min_length=1, max_length=10_000)]
     fallback: Name | None = None
     low_latency: bool = False
+
+
+def schema_text() -> str:
+    """Gives the JSON Schema of story files."""
+    schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **StoryFile.model_json_schema(by_alias=True)}
+    return json.dumps(schema, indent=1, sort_keys=True) + "\n"

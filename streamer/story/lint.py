@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from streamer.errors import Finding
 from streamer.story.model import Decision, Rule, Scene, Story, Target, instant_within
 from streamer.story.rules import possible_successors, scenes_of
-from streamer.story.tree import Path, Tree
+from streamer.story.tree import Path, Tree, spelled
 from streamer.units import TICKS_PER_SECOND, Ticks, decimal_seconds
 
 OPENING = Ticks(6 * TICKS_PER_SECOND)  # three segments are listed at first: nothing in them can still be decided
@@ -39,39 +39,44 @@ def check_graph(story: Story, tree: Tree) -> None:
 
 def check_lengths(story: Story, lengths: Mapping[str, Ticks], file: str) -> tuple[Finding, ...]:
     """Finds what is wrong with the times of decisions once the lengths of the scenes (by id) are known."""
-    return tuple(_length_findings(story, lengths, file))
+    return tuple(
+        Finding(file=file, line=0, column=0, field=spelled(path), problem=problem, remedy=remedy)
+        for path, problem, remedy in _length_mistakes(story, lengths)
+    )
 
 
-def _length_findings(story: Story, lengths: Mapping[str, Ticks], file: str) -> Iterator[Finding]:
-    def finding(name: str, field: str, problem: str, remedy: str) -> Finding:
-        return Finding(file=file, line=0, column=0, field=f"scenes.{name}{field}", problem=problem, remedy=remedy)
+def check_known_lengths(story: Story, tree: Tree) -> None:
+    """Notes the same as far as the file itself says how long scenes are, from `in` to `out`."""
+    lengths = {
+        name: Ticks(scene.media.end - scene.media.start)
+        for name, scene in story.scenes.items()
+        if scene.media.end is not None
+    }
+    for path, problem, remedy in _length_mistakes(story, lengths):
+        tree.add(path, problem, remedy)
 
-    for name, scene in story.scenes.items():
-        length = lengths[name]
+
+def _length_mistakes(story: Story, lengths: Mapping[str, Ticks]) -> Iterator[tuple[Path, str, str]]:
+    openings = scenes_of(story, story.start)
+    for name, length in lengths.items():
+        decision, path = story.scenes[name].decision, ("scenes", name)
         seconds = decimal_seconds(length, 3)
         if length < SHORTEST_SCENE:
-            yield finding(name, ".media", f"the scene is {seconds} s long", "Make it 2 s at least")
-        if scene.decision is None:
+            yield (*path, "media"), f"the scene is {seconds} s long", "Make it 2 s at least"
+        if decision is None:
             continue
-        opens, closes = (instant_within(at, length) for at in (scene.decision.opens_at, scene.decision.closes_at))
+        place = (*path, "decision")
+        opens, closes = (instant_within(at, length) for at in (decision.opens_at, decision.closes_at))
         if opens < 0:
-            yield finding(
-                name, ".decision.opens_at", f"opens before the scene (of {seconds} s) begins", "Open it later"
-            )
+            yield (*place, "opens_at"), f"opens before the scene (of {seconds} s) begins", "Open it later"
         if closes <= max(opens, 0):
-            yield finding(name, ".decision.closes_at", "the lock does not come after the opening", "Lock it later")
-        if closes > length - story.lead and not scene.decision.immediate:
+            yield (*place, "closes_at"), "the lock does not come after the opening", "Lock it later"
+        if closes > length - story.lead and not decision.immediate:
             lead = decimal_seconds(story.lead, 3)
-            yield finding(
-                name,
-                ".decision.closes_at",
-                f"the lock is less than {lead} s before the scene's end ({seconds} s)",
-                "Lock it earlier",
-            )
-        if closes < OPENING and name in _openings(story):
-            yield finding(
-                name, ".decision.closes_at", "the first lock comes within 6 s of the story's start", "Lock it later"
-            )
+            problem = f"the lock is less than {lead} s before the scene's end ({seconds} s)"
+            yield (*place, "closes_at"), problem, "Lock it earlier"
+        if closes < OPENING and name in openings:
+            yield (*place, "closes_at"), "the first lock comes within 6 s of the story's start", "Lock it later"
 
 
 def _check_window(story: Story, tree: Tree, path: Path, decision: Decision) -> None:
@@ -154,13 +159,9 @@ def _check_circles(story: Story, tree: Tree) -> None:
             )
 
 
-def _openings(story: Story) -> frozenset[str]:
-    return scenes_of(story, story.start)
-
-
 def _reached(story: Story) -> set[str]:
     seen: set[str] = set()
-    todo = list(_openings(story))
+    todo = list(scenes_of(story, story.start))
     while todo:
         name = todo.pop()
         if name not in seen:

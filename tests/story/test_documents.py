@@ -6,14 +6,13 @@ import json
 import re
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
 
 from streamer.story.codec import MAX_NESTED, load_story, read_story
 from streamer.story.expressions import MAX_CHARACTERS, ExpressionError, Failure, Reading
-from streamer.story.file import StoryFile
+from streamer.story.file import StoryFile, schema_text
 from streamer.story.model import MAX_TEXT, Story
 from streamer.story.rules import begin, offered, opening
 from streamer.story.tree import MAX_BYTES, MAX_DEPTH, MAX_DIGITS, MAX_FINDINGS
@@ -30,14 +29,6 @@ start: intro
 scenes: {intro: {media: {src: a}, decision: {
       idd: goal, prompt: Where to?, default: a, choices: [{id: a, label: On, to: intro}]}}}
 """
-
-
-def schema_text() -> str:
-    schema: dict[str, Any] = {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        **StoryFile.model_json_schema(by_alias=True),
-    }
-    return json.dumps(schema, indent=1, sort_keys=True) + "\n"
 
 
 def test_the_schema_is_that_of_the_reader(request: pytest.FixtureRequest) -> None:

@@ -235,6 +235,14 @@ def test_times_are_checked_once_lengths_are_known(story: Story, ask: str, words:
     assert bool(words) == bool(found)
 
 
+def test_lengths_that_the_file_itself_knows_are_checked_as_it_is_read() -> None:
+    _, findings = read_story(TEXT.replace("00:00:21.500", "00:00:13.000"), "rules.yaml")
+
+    (found,) = findings
+    assert (found.line, found.field) == (29, "scenes.ask.decision.opens_at")  # not written, so that the decision is
+    assert found.problem == "opens before the scene (of 11.500 s) begins"
+
+
 @pytest.mark.parametrize(
     ("opens", "closes", "words"),
     [("2s", "16s", "less than 5.000 s before"), ("10s", "-12s", "the lock does not come after the opening")],
@@ -243,7 +251,7 @@ def test_times_from_the_start_are_checked_once_lengths_are_known(opens: str, clo
     text = TEXT.replace(
         "      prompt: Well?\n", f"      prompt: Well?\n      opens_at: {opens}\n      closes_at: {closes}\n"
     )
-    loaded = load_story(text, "rules.yaml")
+    loaded = load_story(text.replace(', out: "00:00:21.500"', ""), "rules.yaml")
     lengths = {name: seconds(20) for name in loaded.scenes}
 
     assert words in "\n".join(str(finding) for finding in check_lengths(loaded, lengths, "rules.yaml"))
@@ -276,7 +284,7 @@ state:
   count: {type: int, default: 0}
 scenes:
   a:
-    media: {src: a, in: 1, out: 2.5s}
+    media: {src: a, in: 1, out: 31s}
     decision:
       id: d
       prompt: Vad?
@@ -313,12 +321,12 @@ def test_times_may_be_numbers_seconds_or_a_clock() -> None:
         ("0:00:01.040", "1.04"),
     ]:
         media = load_story(WORDS.replace("in: 1,", f"in: {written},"), "words.yaml").scenes["a"].media
-        assert (media.start, media.end) == (seconds(read), seconds("2.5"))
+        assert (media.start, media.end) == (seconds(read), seconds(31))
     negative = WORDS.replace("closes_at: 6s", "opens_at: -00:00:14.5\n      closes_at: -4.25")
     decision = load_story(negative, "words.yaml").scenes["a"].decision
     assert decision is not None
     assert (decision.opens_at, decision.closes_at) == (seconds("-14.5"), seconds("-4.25"))
-    assert load_story(WORDS.replace("2.5s", "24:00:00"), "words.yaml").scenes["a"].media.end == seconds(24 * 3600)
+    assert load_story(WORDS.replace("31s", "24:00:00"), "words.yaml").scenes["a"].media.end == seconds(24 * 3600)
 
 
 def test_a_window_longer_than_what_is_before_the_lock_opens_with_the_scene() -> None:
