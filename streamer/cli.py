@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 import webbrowser
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -20,7 +20,7 @@ import typer
 import uvloop
 from aiohttp import web
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from streamer.config import Settings, checked_settings, load_settings
 from streamer.errors import (
@@ -35,12 +35,14 @@ from streamer.library.filesystem import Library
 from streamer.media.ladder import DEFAULT_LADDER
 from streamer.packager import pipeline
 from streamer.packager.tools import find_tools
+from streamer.reports import report_tables
 from streamer.story.answers import read_answers
 from streamer.story.codec import read_story
 from streamer.story.file import Mistake, read_length, schema_text
 from streamer.story.model import Story, Value
 from streamer.story.profile import read_inputs
-from streamer.story.walk import Plan, Policy, WalkError, lengths_of, told, walk
+from streamer.story.simulate import Simulation
+from streamer.story.walk import Plan, Policy, Walk, WalkError, lengths_of, told, walk
 from streamer.units import TICKS_PER_SECOND, Ticks
 from streamer.web.app import make_app
 
@@ -111,18 +113,7 @@ def walk_story(  # noqa: PLR0917 - typer makes options of them
     if answers is not None and each is not None:
         raise BranchlineError("--answers and --each are given; choose one")
     loaded, _ = _read(story)
-    try:
-        assumed = read_length(assume)
-    except Mistake as error:
-        raise BranchlineError(f"--assume: {error}. {error.remedy}") from error
-    go = partial(
-        walk,
-        loaded,
-        lengths_of(loaded, assumed),
-        profile=_inputs(loaded, profile or []),
-        segment=Ticks(DEFAULT_LADDER.segment_seconds * TICKS_PER_SECOND),
-        most_scenes=max_scenes,
-    )
+    go = _walker(loaded, assume, profile or [], max_scenes)
     if each is None:
         given = () if answers is None else read_answers(answers.read(), answers.name)
         found = go(plan=Plan(answers=given, policy=policy, seed=seed))
@@ -141,6 +132,48 @@ def walk_story(  # noqa: PLR0917 - typer makes options of them
         sys.stdout.buffer.write(text + b"\n")
     if failed:
         raise BranchlineError(f"{failed} of the walks came upon an answer that the story cannot take")
+
+
+@app.command()
+def simulate(  # noqa: PLR0917 - typer makes options of them
+    story: StoryPath,
+    viewers: Annotated[int, typer.Option(help="How many viewings.", min=1, max=10_000_000)] = 1000,
+    policy: Annotated[Policy, typer.Option(help="How they answer.")] = "uniform",
+    seed: Annotated[int, typer.Option(help="Of the first viewer; one more each.", min=0, max=2**64 - 1)] = 0,
+    assume: Annotated[str, typer.Option(help="Length of scenes that have no 'out'.")] = "30s",
+    profile: Annotated[list[str] | None, typer.Option(help="An input, name=value; as often as needed.")] = None,
+    max_scenes: Annotated[int, typer.Option(help="A viewing is stopped after so many scenes.", min=1)] = 10_000,
+    form: Annotated[Literal["text", "json"], typer.Option("--format", help="A table, or one JSON object.")] = "text",
+) -> None:
+    """Let many viewers watch, without footage: what is never reached, how long it takes, how it ends."""
+    loaded, _ = _read(story)
+    go = _walker(loaded, assume, profile or [], max_scenes)
+    found = Simulation(loaded)
+    columns = (TextColumn("viewers"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, TimeElapsedColumn(), console=err, transient=True, disable=not err.is_terminal) as bar:
+        for number in bar.track(range(viewers)):
+            found.add(go(plan=Plan(policy=policy, seed=(seed + number) % 2**64)))
+    report = found.report()
+    if form == "json":
+        sys.stdout.buffer.write(msgspec.json.encode(report) + b"\n")
+        return
+    for table in report_tables(report):
+        out.print(table)
+
+
+def _walker(story: Story, assume: str, profile: list[str], most_scenes: int) -> Callable[..., Walk]:
+    try:
+        assumed = read_length(assume)
+    except Mistake as error:
+        raise BranchlineError(f"--assume: {error}. {error.remedy}") from error
+    return partial(
+        walk,
+        story,
+        lengths_of(story, assumed),
+        profile=_inputs(story, profile),
+        segment=Ticks(DEFAULT_LADDER.segment_seconds * TICKS_PER_SECOND),
+        most_scenes=most_scenes,
+    )
 
 
 def _inputs(story: Story, given: list[str]) -> dict[str, Value]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.builders import story_text
 from tests.serving import BRANCHLINE, ROOT
 
 LINEAR = (("lantern", "leave"), ("points", "main"), ("turn", "onward"))
@@ -122,7 +123,7 @@ scenes:
 def test_help_names_every_command() -> None:
     done = run("--help")
 
-    assert all(name in done.stdout for name in ("check", "schema", "walk", "package", "serve"))
+    assert all(name in done.stdout for name in ("check", "schema", "walk", "simulate", "package", "serve"))
 
 
 def test_a_walk_is_told_as_a_line_of_json() -> None:
@@ -164,3 +165,25 @@ def test_many_walks_come_a_line_each_in_order(tmp_path: Path) -> None:
         "index": 0,
     }
     assert found[3] != found[0]  # another seed
+
+
+def test_a_simulation_is_told_as_tables_or_as_json() -> None:
+    as_text = run("simulate", SAMPLE, "--viewers", "50", "--policy", "default")
+    as_json = run("simulate", SAMPLE, "--viewers", "50", "--format", "json")
+
+    found = json.loads(as_json.stdout)
+    assert (as_text.returncode, as_json.returncode, as_json.stderr) == (0, 0, "")
+    assert "transition    │ platform to yard" in as_text.stdout
+    assert "lost   │ 100.0 %" in as_text.stdout
+    assert found["viewers"] == 50
+    assert set(found["endings"]) == {"lost", "arrived"}
+
+
+def test_a_simulation_tells_that_everything_was_reached_or_came_to_no_end(tmp_path: Path) -> None:
+    (tmp_path / "round.yaml").write_text(story_text("a 20 -> a | b\nb 20 ."), "utf-8")
+
+    whole = run("simulate", SAMPLE, "--viewers", "100")
+    stopped = run("simulate", "round.yaml", "--viewers", "3", "--policy", "default", "--max-scenes", "5", cwd=tmp_path)
+
+    assert "every scene and every transition was reached" in whole.stdout
+    assert "viewings that came to no end" in stopped.stdout

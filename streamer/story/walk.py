@@ -66,6 +66,8 @@ class Decided:
     offered: tuple[str, ...]
     choice: str
     by: str  # "viewer" or "default"
+    lock: Ticks  # from the beginning of the viewing: when the choice became final
+    join: Ticks  # likewise: where its branch begins
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,7 +148,7 @@ def walk(
         length = lengths[scene.id]
         choice = None
         if scene.decision is not None:
-            memory, choice, length = walker.decided(memory, scene, scene.decision)
+            memory, choice, length = walker.decided(memory, scene, scene.decision, now)
         seen.append(Seen(scene=scene.id, start=now, duration=length))
         now = Ticks(now + length)
         if scene.end is not None or len(seen) == most_scenes:
@@ -172,11 +174,11 @@ class _Walker:
         self.taken = 0
         self.decisions: list[Decided] = []
 
-    def decided(self, memory: Memory, scene: Scene, decision: Decision) -> tuple[Memory, Choice, Ticks]:
-        """Gives the memory after a decision, what was chosen, and how much of the scene is seen."""
+    def decided(self, memory: Memory, scene: Scene, decision: Decision, start: Ticks) -> tuple[Memory, Choice, Ticks]:
+        """Gives the memory after a decision of a scene that begins at `start`, the choice, and how much is seen."""
         choices = offered(self._story, memory, decision)
         length = self._lengths[scene.id]
-        cut = length
+        cut, lock = length, instant_within(decision.closes_at, length)
         if self.taken < len(self._plan.answers):
             choice, at = self._given(scene, decision, choices)
             by = "viewer"
@@ -184,9 +186,18 @@ class _Walker:
             memory, choice, by = self._by_policy(memory, decision, choices)
             at = instant_within(decision.opens_at, length)
         if decision.immediate and by == "viewer":
-            cut = _next_edge(max(at, Ticks(0)), length, self._segment)
-        ids = tuple(each.id for each in choices)
-        self.decisions.append(Decided(scene=scene.id, decision=decision.id, offered=ids, choice=choice.id, by=by))
+            cut, lock = _next_edge(max(at, Ticks(0)), length, self._segment), at
+        self.decisions.append(
+            Decided(
+                scene=scene.id,
+                decision=decision.id,
+                offered=tuple(each.id for each in choices),
+                choice=choice.id,
+                by=by,
+                lock=Ticks(start + lock),
+                join=Ticks(start + cut),
+            )
+        )
         return take(self._story, memory, decision, choice), choice, cut
 
     def _given(self, scene: Scene, decision: Decision, choices: tuple[Choice, ...]) -> tuple[Choice, Ticks]:
