@@ -10,7 +10,8 @@ import sys
 import webbrowser
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -41,6 +42,7 @@ from streamer.story.codec import read_story
 from streamer.story.file import Mistake, read_length, schema_text
 from streamer.story.model import Story, Value
 from streamer.story.profile import read_inputs
+from streamer.story.rules import Opening, failures_of
 from streamer.story.simulate import Simulation
 from streamer.story.walk import Plan, Policy, Walk, WalkError, lengths_of, told, walk
 from streamer.units import TICKS_PER_SECOND, Ticks
@@ -55,6 +57,16 @@ app = typer.Typer(
 )
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
+ProfileOption = Annotated[list[str] | None, typer.Option(help="An input, name=value; as often as needed.")]
+ViewerOption = Annotated[str, typer.Option(help="Who watches: the same viewer has the same arms of experiments.")]
+ClockOption = Annotated[
+    datetime | None,
+    typer.Option(
+        help="When the viewing begins, by the viewer's clock.",
+        formats=["%Y-%m-%dT%H:%M"],
+        show_default="2020-01-01T00:00",
+    ),
+]
 StoryPath = Annotated[Path, typer.Argument(help="The story file (YAML or JSON).", show_default=False)]
 
 
@@ -80,7 +92,7 @@ def check(
             raise typer.Exit(1)
         return
     loaded, _ = _read(story)
-    decisions = sum(scene.decision is not None for scene in loaded.scenes.values())
+    decisions = sum(1 for _ in loaded.decisions)
     out.print(f"{story}: well; {len(loaded.scenes)} scenes, {decisions} decisions", markup=False)
 
 
@@ -106,30 +118,34 @@ def walk_story(  # noqa: PLR0917 - typer makes options of them
         int, typer.Option(help="Of all that is drawn; with --each one more a line.", min=0, max=2**64 - 1)
     ] = 0,
     assume: Annotated[str, typer.Option(help="Length of scenes that have no 'out'.")] = "30s",
-    profile: Annotated[list[str] | None, typer.Option(help="An input, name=value; as often as needed.")] = None,
+    profile: ProfileOption = None,
+    viewer: ViewerOption = "",
+    clock: ClockOption = None,
     max_scenes: Annotated[int, typer.Option(help="A walk is stopped after so many scenes.", min=1)] = 10_000,
 ) -> None:
     """Tell what one viewer with these answers sees, as JSON; needs no footage. See docs/walk.md."""
     if answers is not None and each is not None:
         raise BranchlineError("--answers and --each are given; choose one")
     loaded, _ = _read(story)
-    go = _walker(loaded, assume, profile or [], max_scenes)
+    go = _walker(loaded, assume, _opening(loaded, profile or [], viewer, clock), max_scenes)
     if each is None:
         given = () if answers is None else read_answers(answers.read(), answers.name)
-        found = go(plan=Plan(answers=given, policy=policy, seed=seed))
+        found = go(Plan(answers=given, policy=policy, seed=seed))
         sys.stdout.buffer.write(told(found) + b"\n")
         if found.taken < len(given):
             err.print(f"answers[{found.taken}] and what follows was not asked for", markup=False)
+        _tell_failures(loaded)
         return
     failed = 0
     for number, line in enumerate(each):
         try:
             given = read_answers(line, f"{each.name}:{number + 1}")
-            text = told(go(plan=Plan(answers=given, policy=policy, seed=(seed + number) % 2**64)))
+            text = told(go(Plan(answers=given, policy=policy, seed=(seed + number) % 2**64)))
         except WalkError as error:
             text = msgspec.json.encode({"error": error.problem, "index": error.index})
             failed += 1
         sys.stdout.buffer.write(text + b"\n")
+    _tell_failures(loaded)
     if failed:
         raise BranchlineError(f"{failed} of the walks came upon an answer that the story cannot take")
 
@@ -141,18 +157,20 @@ def simulate(  # noqa: PLR0917 - typer makes options of them
     policy: Annotated[Policy, typer.Option(help="How they answer.")] = "uniform",
     seed: Annotated[int, typer.Option(help="Of the first viewer; one more each.", min=0, max=2**64 - 1)] = 0,
     assume: Annotated[str, typer.Option(help="Length of scenes that have no 'out'.")] = "30s",
-    profile: Annotated[list[str] | None, typer.Option(help="An input, name=value; as often as needed.")] = None,
+    profile: ProfileOption = None,
+    clock: ClockOption = None,
     max_scenes: Annotated[int, typer.Option(help="A viewing is stopped after so many scenes.", min=1)] = 10_000,
     form: Annotated[Literal["text", "json"], typer.Option("--format", help="A table, or one JSON object.")] = "text",
 ) -> None:
     """Let many viewers watch, without footage: what is never reached, how long it takes, how it ends."""
     loaded, _ = _read(story)
-    go = _walker(loaded, assume, profile or [], max_scenes)
+    go = _walker(loaded, assume, _opening(loaded, profile or [], "", clock), max_scenes)
     found = Simulation(loaded)
     columns = (TextColumn("viewers"), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, TimeElapsedColumn(), console=err, transient=True, disable=not err.is_terminal) as bar:
         for number in bar.track(range(viewers)):
-            found.add(go(plan=Plan(policy=policy, seed=(seed + number) % 2**64)))
+            found.add(go(Plan(policy=policy, seed=(seed + number) % 2**64)))
+    _tell_failures(loaded)
     report = found.report()
     if form == "json":
         sys.stdout.buffer.write(msgspec.json.encode(report) + b"\n")
@@ -161,19 +179,30 @@ def simulate(  # noqa: PLR0917 - typer makes options of them
         out.print(table)
 
 
-def _walker(story: Story, assume: str, profile: list[str], most_scenes: int) -> Callable[..., Walk]:
+def _walker(story: Story, assume: str, opening: Opening, most_scenes: int) -> Callable[[Plan], Walk]:
     try:
-        assumed = read_length(assume)
+        lengths = lengths_of(story, read_length(assume))
     except Mistake as error:
         raise BranchlineError(f"--assume: {error}. {error.remedy}") from error
-    return partial(
-        walk,
-        story,
-        lengths_of(story, assumed),
-        profile=_inputs(story, profile),
-        segment=Ticks(DEFAULT_LADDER.segment_seconds * TICKS_PER_SECOND),
-        most_scenes=most_scenes,
-    )
+    segment = Ticks(DEFAULT_LADDER.segment_seconds * TICKS_PER_SECOND)
+
+    def go(plan: Plan) -> Walk:
+        opened = replace(opening, seed=plan.seed)
+        return walk(
+            story, lengths, plan, opening=opened, segment=segment, most_scenes=min(most_scenes, story.max_steps)
+        )
+
+    return go
+
+
+def _opening(story: Story, profile: list[str], viewer: str, clock: datetime | None) -> Opening:
+    at = clock or datetime(2020, 1, 1)  # noqa: DTZ001 - the viewer's own clock, wherever that is
+    return Opening(profile=_inputs(story, profile), viewer=viewer, hour=at.hour, weekday=at.isoweekday())
+
+
+def _tell_failures(story: Story) -> None:
+    for finding in failures_of(story):
+        err.print(str(finding), markup=False)
 
 
 def _inputs(story: Story, given: list[str]) -> dict[str, Value]:

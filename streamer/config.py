@@ -58,6 +58,18 @@ class MediaSettings(_Section):
     )
 
 
+class LookupSettings(_Section):
+    """Where inputs of `source: crm` come from."""
+
+    url: Annotated[str, Field(pattern=r"^(https?://[^\s]+)?$")] = Field(
+        "", description="address that is asked as a session opens: POST {story, viewer, profile}; empty: none"
+    )
+    timeout_seconds: Seconds = Field(
+        1, description="seconds that an answer is waited for; then inputs have their defaults"
+    )
+    authorization: str = Field("", description="Authorization header of the request, e.g. Bearer …; empty: none")
+
+
 class PacingSettings(_Section):
     """How far lists are kept ahead of viewers; docs/players.md says why."""
 
@@ -92,6 +104,7 @@ class Settings(_Section):
     library: LibrarySettings = LibrarySettings()
     state: StateSettings = StateSettings()
     media: MediaSettings = MediaSettings()
+    lookup: LookupSettings = LookupSettings()
     pacing: PacingSettings = PacingSettings()
     sessions: SessionSettings = SessionSettings()
 

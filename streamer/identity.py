@@ -28,18 +28,28 @@ class Ticket(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     story: str
     revision: str
     profile: dict[str, bool | int | float | str]  # nothing personal
+    language: str = ""  # that the viewer reads; empty: the story's
 
 
 class Identity:
     """Makes and reads ids with one secret, the same on every replica."""
 
     def __init__(self, secret: bytes) -> None:
-        self._ids, self._controls, self.media_key = (
-            hmac.digest(secret, purpose, hashlib.sha256) for purpose in (b"session id", b"control token", b"media name")
+        self._ids, self._controls, self.media_key, self._viewers = (
+            hmac.digest(secret, purpose, hashlib.sha256)
+            for purpose in (b"session id", b"control token", b"media name", b"viewer token")
         )
         self._decoder = msgspec.msgpack.Decoder(Ticket)
 
-    def new_id(self, *, story: str, revision: str, created_s: int, profile: dict[str, bool | int | float | str]) -> str:
+    def new_id(
+        self,
+        *,
+        story: str,
+        revision: str,
+        created_s: int,
+        profile: dict[str, bool | int | float | str],
+        language: str = "",
+    ) -> str:
         """Gives a fresh id."""
         ticket = Ticket(
             random=secrets.token_bytes(RANDOM_BYTES),
@@ -47,6 +57,7 @@ class Identity:
             story=story,
             revision=revision,
             profile=profile,
+            language=language,
         )
         body = msgspec.msgpack.encode(ticket)
         return _spelled(body + self._seal(body))
@@ -68,6 +79,10 @@ class Identity:
     def control_token(self, session_id: str) -> str:
         """Gives the token that allows to choose in a session; it cannot be had from the id."""
         return _spelled(hmac.digest(self._controls, session_id.encode(), hashlib.sha256)[:RANDOM_BYTES])
+
+    def viewer_token(self, story: str, viewer: str) -> str:
+        """Gives what stands for a viewer of a story in links: the same each time, and nothing can be had from it."""
+        return _spelled(hmac.digest(self._viewers, f"{story}|{viewer}".encode(), hashlib.sha256)[:RANDOM_BYTES])
 
     def controls(self, session_id: str, token: str) -> bool:
         """Tells whether a token is the session's; takes the same time whatever it is."""

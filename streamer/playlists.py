@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
@@ -17,6 +17,7 @@ from streamer.hls.zipped import Zipped
 from streamer.media.index import (
     AUDIO_FRAME_SAMPLES,
     AUDIO_FRAME_TICKS,
+    Mark,
     Package,
     Rendition,
     Segment,
@@ -28,7 +29,8 @@ from streamer.media.names import Namer, SegmentName
 from streamer.pieces import Pieces
 from streamer.session.pacing import may_be_cut
 from streamer.session.timeline import Outcome, Placed, Stretch, Timeline
-from streamer.story.model import Story, text_in
+from streamer.story.labels import label
+from streamer.story.model import Story, Text
 from streamer.story.rules import possible_successors
 from streamer.units import TICKS_PER_SECOND, Ticks, decimal_seconds, round_half_up, ticks_of
 
@@ -121,12 +123,16 @@ class Rendered:
         # before it merges), and stands still: a delta is sent only to who has more than it lists.
         if skipped and (form.has is None or edge - skipped < form.has):
             return _sent(self._delta(edge, skipped, form), form)
-        if self._timeline.stage.part_target_ms:
+        if self._in_parts:
             return _sent(b"".join((self._head(form), *self._listed(0, edge, form), ends)), form)
         head = self._head(form) if form.start_ms is not None else self._pieces[0]
         if not form.zipped:
             return b"".join((head, *self._pieces.between(1, edge + 1), ends))
         return self._zipped.joined(self._pieces, edge + 1, head, ends)
+
+    @property
+    def _in_parts(self) -> bool:
+        return self._timeline.stage.part_target_ms > 0 and not self._timeline.whole
 
     def _is_over(self, edge: int, form: Form) -> bool:
         return self._timeline.complete and edge == self._timeline.settled and not form.parts
@@ -142,7 +148,10 @@ class Rendered:
         }[form.skip]
         target = self._timeline.stage.package.target_duration
         parts = self._timeline.stage.part_target_ms
-        return media_playlist.write_head(target, self._map_uri, start=start, version=version, part_target_ms=parts)
+        whole = self._timeline.whole
+        return media_playlist.write_head(
+            target, self._map_uri, start=start, version=version, part_target_ms=parts, whole=whole
+        )
 
     def _skippable(self, edge: int) -> int:
         """Gives how many segments lie before the Skip Boundary, which is counted from the end of the list."""
@@ -169,7 +178,7 @@ class Rendered:
     def _listed(self, first: int, edge: int, form: Form) -> Iterator[bytes]:
         """Spells the segments from `first` on; the newest with their parts, the next part and the other renditions."""
         package = self._timeline.stage.package
-        if not self._timeline.stage.part_target_ms:
+        if not self._in_parts:
             yield from self._pieces.between(first + 1, edge + 1)
             return
         whole = edge - (form.parts > 0)
@@ -197,15 +206,14 @@ class Rendered:
         stretch = self._timeline.stretch_at(number)
         index = number - stretch.first
         segment, frames = segment_at(stretch, index, self._rendition)
-        mark = self._timeline.stage.package.marks.get(stretch.scene or "")
-        marked = mark is not None and mark.number == index and isinstance(self._rendition, VideoRendition)
+        mark = _mark(self._timeline, stretch, number) if isinstance(self._rendition, VideoRendition) else None
         name = SegmentName(
             clip=stretch.clip.id,
             rendition=self._rendition.id,
             number=index,
             offset=stretch.start,
             frames=frames,
-            mark=mark.id if mark is not None and marked else "",
+            mark=mark.id if mark is not None else "",
         )
         base, namer = self._addresses.base, self._addresses.namer
         return MediaSegment(
@@ -226,6 +234,17 @@ class Rendered:
         )
 
 
+def _mark(timeline: Timeline, stretch: Stretch, number: int) -> Mark | None:
+    """Gives the timed metadata of the decision that is asked as a segment is played."""
+    opening = timeline.decision_opening_in(number)
+    if opening is None:
+        return None
+    marks = timeline.stage.package.marks.get(opening[1].decision.id, ())
+    return next(
+        (each for each in marks if each.clip == stretch.clip.id and each.number == number - stretch.first), None
+    )
+
+
 def segment_at(stretch: Stretch, index: int, rendition: Rendition) -> tuple[Segment, int]:
     """Gives a segment of a stretch, and its AAC frames where it is a last one of another length than in the clip."""
     found = stretch.clip.renditions[rendition.id]
@@ -241,28 +260,34 @@ def segment_at(stretch: Stretch, index: int, rendition: Rendition) -> tuple[Segm
 
 def _date_ranges(timeline: Timeline, stretch: Stretch, number: int) -> Iterator[DateRange]:
     story = timeline.stage.story
-    if outcome := timeline.outcome_told_in(number):
+    for outcome in timeline.outcomes_told_in(number):
         yield _result(story, outcome)
     if opening := timeline.decision_opening_in(number):
-        yield _decision(story, *opening)
+        yield _decision(timeline, *opening)
     if stretch.loop == 1 and stretch.first == number:
         yield _hold(story, timeline, stretch)
 
 
-def _decision(story: Story, visit: int, placed: Placed) -> DateRange:
-    decision = placed.decision
-    value = {
+def _decision(timeline: Timeline, visit: int, placed: Placed) -> DateRange:
+    story, decision = timeline.stage.story, placed.decision
+
+    def told(text: Text) -> str:
+        return label(story, placed.memory, text, timeline.language, private=False)
+
+    value: dict[str, object] = {
         "v": 1,
         "story": story.id,
         "decision": decision.id,
         "visit": visit,
-        "prompt": text_in(decision.prompt, story.language),
-        "choices": [{"id": choice.id, "label": text_in(choice.label, story.language)} for choice in placed.choices],
+        "prompt": "" if decision.prompt is None else told(decision.prompt),
+        "choices": [{"id": choice.id, "label": told(choice.label)} for choice in placed.choices],
         "default": placed.default,
         "opens": decimal_seconds(placed.opens, 3),
         "locks": decimal_seconds(placed.closes, 3),
         "join": decimal_seconds(placed.join, 3),
     }
+    if decision.code_length:  # what is typed is not told
+        value |= {"choices": [], "default": None, "input": {"type": "code", "length": decision.code_length}}
     return DateRange(
         id=f"{story.id}.{decision.id}.{visit}",
         kind=DECISION_CLASS,
@@ -275,8 +300,7 @@ def _decision(story: Story, visit: int, placed: Placed) -> DateRange:
 
 def _hold(story: Story, timeline: Timeline, stretch: Stretch) -> DateRange:
     visit = timeline.visits[stretch.visit - 1]
-    assert visit.placed is not None
-    decision = visit.placed.decision
+    decision = visit.placed[-1].decision
     assert decision.hold is not None
     return DateRange(
         id=f"{story.id}.{decision.id}.{visit.number}.hold",
@@ -344,32 +368,38 @@ def bit_rates(story: Story, package: Package, rendition: Rendition) -> tuple[int
     low = package.target_duration * scale // 2
     high = package.target_duration * scale * 3 // 2 + scale // 2
     peak, average = 0, 0
-    for name, clip in package.scenes.items():
-        segments = clip.renditions[rendition.id].segments
-        size = MARK_BYTES + sum(s.size for s in segments)
-        duration = sum(s.duration for s in segments)
-        average = max(average, -(-size * 8 * scale // duration))
-        for index in range(len(segments)):
-            for size, duration in _runs(story, package, rendition, (name, index), high):
-                if duration >= low:
-                    peak = max(peak, -(-size * 8 * scale // duration))
+    after = {name: tuple(possible_successors(story, scene)) for name, scene in story.scenes.items()}
+    for name, clips in package.scenes.items():
+        for take, clip in enumerate(clips):
+            segments = clip.renditions[rendition.id].segments
+            size = MARK_BYTES + sum(s.size for s in segments)
+            duration = sum(s.duration for s in segments)
+            average = max(average, -(-size * 8 * scale // duration))
+            for index in range(len(segments)):
+                for size, duration in _runs(package, rendition, after, (name, take, index), high):
+                    if duration >= low:
+                        peak = max(peak, -(-size * 8 * scale // duration))
     return max(peak, average), average
 
 
 def _runs(
-    story: Story, package: Package, rendition: Rendition, start: tuple[str, int], most: int
+    package: Package, rendition: Rendition, after: Mapping[str, tuple[str, ...]], start: tuple[str, int, int], most: int
 ) -> Iterator[tuple[int, int]]:
-    """Gives size and duration of every run that begins at a segment (scene, number) and lasts no longer than `most`."""
+    """Gives size and duration of every run that begins at a segment (scene, take, number) and is no longer than `most`.
+
+    `after` are the scenes that may follow each.
+    """
+    marked = {(mark.clip, mark.number) for marks in package.marks.values() for mark in marks}
     todo = [(*start, 0, 0)]
     while todo:
-        name, number, size, duration = todo.pop()
-        segments = package.scenes[name].renditions[rendition.id].segments
+        name, take, number, size, duration = todo.pop()
+        segments = package.scenes[name][take].renditions[rendition.id].segments
         if number == len(segments):
-            todo += [(after, 0, size, duration) for after in possible_successors(story, story.scenes[name])]
+            todo += [(to, each, 0, size, duration) for to in after[name] for each in range(len(package.scenes[to]))]
             continue
         size, duration = size + segments[number].size, duration + segments[number].duration
-        if name in package.marks and package.marks[name].number == number:
+        if (package.scenes[name][take].id, number) in marked:
             size += MARK_BYTES
         if duration <= most:
             yield size, duration
-            todo.append((name, number + 1, size, duration))
+            todo.append((name, take, number + 1, size, duration))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 import structlog
@@ -18,7 +19,7 @@ from streamer.hls.delivery import Directives
 from streamer.identity import Identity, Ticket, seed_of
 from streamer.media.names import Namer
 from streamer.playlists import PLAIN, Addresses, Form, rendition_of
-from streamer.session.choosing import Answer, answered, gone_back
+from streamer.session.choosing import Answer, answered, choice_of_code, gone_back, taken_from_the_menu
 from streamer.session.cues import Cue, Told, cues_since, next_cue_ms
 from streamer.session.events import Committed, Register, SessionRecord, Source, steps_of
 from streamer.session.pacing import (
@@ -45,11 +46,15 @@ from streamer.session.timeline import Timeline
 from streamer.shelf import Edition, Shelf
 from streamer.spelled import Paths, Spelled
 from streamer.store.base import Store, Stored
-from streamer.story.profile import checked_profile
+from streamer.story.labels import best_language
+from streamer.story.model import Story, Value
+from streamer.story.profile import checked_profile, looked_up
+from streamer.story.rules import Opening, failures_of
 from streamer.units import TICKS_PER_SECOND, Ticks, decimal_seconds, ticks_of_milliseconds
 
 log = structlog.get_logger("branchline.sessions")
 
+LANGUAGE_INPUTS = ("lang", "language")  # that take the viewer's language where no request gives them
 RESERVE_SEGMENTS = 3  # published ahead of a write, so that not every poll writes
 HELD_PART_TARGETS = 2.5  # how long a part is waited for: hls.js gives up a list after 3 PART-TARGETs
 NOTHING_ASKED = Directives()
@@ -80,6 +85,27 @@ class Live:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Asks:
+    """What is known of who opens a session, besides the story's inputs."""
+
+    extended: bool = False  # asks for more time
+    viewer: str = ""  # as the app names them
+    consent: bool = False  # what the story remembers of the viewer may be kept
+    languages: tuple[str, ...] = ()  # that the viewer reads, the best first
+    offset_minutes: int = 0  # of the viewer's clock from UTC
+
+    @property
+    def is_kept(self) -> bool:
+        """Tells whether it has to be stored: not all of it stands in the session's id."""
+        return self.extended or bool(self.viewer) or self.offset_minutes != 0
+
+
+NOTHING = Asks()
+EVERYBODY = ""  # in place of a viewer, where a variable belongs to the story
+LookUp = Callable[[str, str, Mapping[str, Value]], Awaitable[Mapping[str, object]]]  # story, viewer, inputs: inputs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Opened:
     """A session that was just opened."""
 
@@ -87,13 +113,24 @@ class Opened:
     token: str
     expires_ms: int
     edition: Edition
+    language: str  # of its texts; empty: the story's
 
 
 class Sessions:
     """All playback sessions of this process."""
 
-    def __init__(self, *, store: Store, shelf: Shelf, identity: Identity, clock: Clock, settings: Settings) -> None:
+    def __init__(
+        self,
+        *,
+        store: Store,
+        shelf: Shelf,
+        identity: Identity,
+        clock: Clock,
+        settings: Settings,
+        look_up: LookUp | None = None,
+    ) -> None:
         self._store = store
+        self._look_up = look_up
         self._shelf = shelf
         self._identity = identity
         self._clock = clock
@@ -106,41 +143,73 @@ class Sessions:
 
     # ── opening ──────────────────────────────────────────────────────────────────────────────────────────────────
 
-    async def open(self, story: str, profile: Mapping[str, object], *, trusted: bool, extended: bool = False) -> Opened:
-        """Makes a session id; stores nothing unless the profile holds what must not stand in an address.
+    async def open(self, story: str, profile: Mapping[str, object], *, trusted: bool, asks: Asks = NOTHING) -> Opened:
+        """Makes a session id; stores nothing unless it must know what cannot stand in an address.
 
         Args:
             story: its id.
             profile: inputs by name; `trusted` ones come from an app, others from a query.
             trusted: whether inputs of `source: token` may be given.
-            extended: whether the viewer asks for more time.
+            asks: what else is known of who opens it.
 
         Raises:
             NotFound: there is no such story.
             MalformedRequest: an input is unknown, of a wrong type, or not to be given this way.
         """
         edition = await self._shelf.current(story)
-        values = checked_profile(edition.story, profile, trusted=trusted)
-        kept_back = trusted and any(edition.story.profile[name].personal for name in values)
+        values = _with_language(edition.story, checked_profile(edition.story, profile, trusted=trusted), asks.languages)
+        looked_up = await self._looked_up(edition.story, asks.viewer, values)
+        kept = await self._kept(edition.story, asks.viewer if asks.consent else "")
+        language = _language(edition.story, values, asks.languages)
+        known = edition.story.profile
+        kept_back = bool(looked_up or kept) or (trusted and any(known[name].personal for name in values))
         now_ms = self._clock.now_ms()
         session_id = self._identity.new_id(
             story=story,
             revision=edition.package.revision,
             created_s=now_ms // 1000,
             profile={} if kept_back else values,
+            language=language,
         )
         expires_ms = self._expiry_ms(now_ms // 1000)
-        if kept_back or extended:
+        if kept_back or asks.is_kept:
             record = SessionRecord(
                 story=story,
                 revision=edition.package.revision,
                 created_ms=now_ms,
-                profile=values,
-                extended=extended,
+                profile={**values, **looked_up},
+                extended=asks.extended,
+                viewer=asks.viewer,
+                consent=asks.consent,
+                kept=kept,
+                language=language,
+                offset_minutes=asks.offset_minutes,
             )
             await self._store.create(session_id, record, expires_ms)
         token = self._identity.control_token(session_id)
-        return Opened(id=session_id, token=token, expires_ms=expires_ms, edition=edition)
+        return Opened(id=session_id, token=token, expires_ms=expires_ms, edition=edition, language=language)
+
+    async def _looked_up(self, story: Story, viewer: str, values: Mapping[str, Value]) -> dict[str, Value]:
+        """Gives the inputs of `source: crm`; those that nobody could tell keep their defaults."""
+        if self._look_up is None or all(variable.source != "crm" for variable in story.profile.values()):
+            return {}
+        told = {name: value for name, value in values.items() if not story.profile[name].personal}
+        found, wrong = looked_up(story, await self._look_up(story.id, viewer, told))
+        if wrong:
+            log.warning("looked-up inputs that the story does not take", story=story.id, inputs=wrong)
+        return found
+
+    async def _kept(self, story: Story, viewer: str) -> dict[str, Value]:
+        """Gives what is kept of earlier sessions: of the viewer, if they agreed, and of all."""
+        scopes = {variable.scope for variable in story.kept}
+        of_all = await self._store.kept(story.id, EVERYBODY) if "story" in scopes else {}
+        own = await self._store.kept(story.id, viewer) if "viewer" in scopes and viewer else {}
+        return {
+            variable.name: found[variable.name]
+            for variable in story.kept
+            for found in (own if variable.scope == "viewer" else of_all,)
+            if variable.name in found
+        }
 
     async def multivariant(self, session_id: str, prefix: str) -> bytes:
         """Gives the session's Multivariant Playlist; stores nothing."""
@@ -176,7 +245,8 @@ class Sessions:
         if live is None:
             edition = await self._shelf.edition(ticket.story, ticket.revision)
             stored = await self._store.load(session_id)
-            live = self._derived(session_id, edition, stored.record if stored is not None else _fresh(ticket), stored)
+            fresh = _fresh(ticket, {} if stored is not None else await self._kept(edition.story, EVERYBODY))
+            live = self._derived(session_id, edition, stored.record if stored is not None else fresh, stored)
         if run is not None and run != live.timeline.run:
             return len(self._former(live, rendition_id, run, form))
         published = max(live.edge.published, self._policy.first_segments)
@@ -233,8 +303,8 @@ class Sessions:
 
     # ── choosing ─────────────────────────────────────────────────────────────────────────────────────────────────
 
-    async def choose(self, session_id: str, token: str, answer: Answer) -> dict[str, object]:
-        """Takes a viewer's answer; durable when it returns.
+    async def choose(self, session_id: str, token: str, answer: Answer, code: str | None = None) -> dict[str, object]:
+        """Takes a viewer's answer; durable when it returns. A `code` that was typed says which choice it is.
 
         Raises:
             NotAllowed: the token is not the session's.
@@ -244,6 +314,9 @@ class Sessions:
         for _ in range(MAX_SAVES):
             await self._settle(live)
             async with live.lock:
+                if code is not None:
+                    choice = choice_of_code(live.timeline, answer.visit, answer.decision, code)
+                    answer = replace(answer, choice=choice)
                 record = answered(live.record, live.timeline, answer, self._play(live), published=live.reserved)
                 if record is live.record or await self._saved(live, record):
                     return self._answer_state(live, answer)
@@ -262,6 +335,23 @@ class Sessions:
             await self._settle(live)
             async with live.lock:
                 record = gone_back(live.record, live.timeline, checkpoint, answer_id, published=live.reserved)
+                if record is live.record or await self._saved(live, record):
+                    return live.timeline.run
+            await self._reload(live)
+        raise Conflict("the session changes too fast; try again")
+
+    async def take_from_menu(self, session_id: str, token: str, item: str, answer_id: str) -> int:
+        """Takes a viewer where a menu item leads, and gives the run that goes on from there.
+
+        Raises:
+            NotAllowed: the token is not the session's.
+            NotFound, TooMany: see streamer.session.choosing.
+        """
+        live = await self._controlled(session_id, token)
+        for _ in range(MAX_SAVES):
+            await self._settle(live)
+            async with live.lock:
+                record = taken_from_the_menu(live.record, live.timeline, item, answer_id, published=live.reserved)
                 if record is live.record or await self._saved(live, record):
                     return live.timeline.run
             await self._reload(live)
@@ -304,7 +394,8 @@ class Sessions:
                 "within": within_seconds(live.register),
                 "paused": live.register.paused,
             },
-            **{cue.kind: cue.data for cue in cues},
+            "arms": dict(live.timeline.memory.given.arms),
+            **{cue.kind: cue.data for cue in cues if cue.kind != "cue"},
         }
 
     async def cues(self, session_id: str) -> AsyncGenerator[Cue | None, None]:
@@ -398,7 +489,8 @@ class Sessions:
         edition = await self._shelf.edition(ticket.story, ticket.revision)
         stored = await self._store.load(session_id)
         if stored is None:
-            stored = await self._store.create(session_id, _fresh(ticket), self._expiry_ms(ticket.created_s))
+            record = _fresh(ticket, await self._kept(edition.story, EVERYBODY))
+            stored = await self._store.create(session_id, record, self._expiry_ms(ticket.created_s))
         found = self._live.get(session_id)  # another request may have been faster
         if found is None:
             found = self._derived(session_id, edition, stored.record, stored)
@@ -415,7 +507,7 @@ class Sessions:
         self._live.popitem(last=False)
 
     def _derived(self, session_id: str, edition: Edition, record: SessionRecord, stored: Stored | None) -> Live:
-        timeline = self._paths.of(edition.stage, record.profile, record.steps, seed_of(session_id))
+        timeline = self._paths.of(edition.stage, opening_of(session_id, record), record.steps)
         register = stored.register if stored is not None else Register()
         if register.run != record.run:
             register = Register(run=record.run)
@@ -439,7 +531,7 @@ class Sessions:
     def _play(self, live: Live) -> Ticks:
         if self._all_listed(live):  # nothing is left to decide: the player may go on without asking again
             passed = replace(self._policy, patience_ms=KEEP_ALIVE_MS * 1000)
-            return min(playhead(live.register, self._clock.now_ms(), passed), live.timeline.last.end)
+            return min(playhead(live.register, self._clock.now_ms(), passed), live.timeline.end)
         return playhead(live.register, self._clock.now_ms(), self._policy, live.edge)
 
     def _course(self, live: Live, play: Ticks) -> Course:
@@ -455,9 +547,7 @@ class Sessions:
 
     def _former(self, live: Live, rendition_id: str, run: int, form: Form) -> bytes:
         """Gives the whole playlist of a run that has ended."""
-        timeline = self._paths.of(
-            live.edition.stage, live.record.profile, live.record.steps_of_runs(run), seed_of(live.id)
-        )
+        timeline = self._paths.of(live.edition.stage, opening_of(live.id, live.record), live.record.steps_of_runs(run))
         if timeline.run != run:
             raise NotFound(f"there is no run {run} of the session", run=run)
         return self._spelled.text(timeline, rendition_id, timeline.settled, form)
@@ -501,7 +591,7 @@ class Sessions:
         course = self._course(live, play)
         placed = live.timeline.open
         if placed is not None and course.lock is not None and play >= placed.opens:
-            live.register = with_lock(live.register, live.timeline, course.lock)
+            live.register = with_lock(live.register, placed, course.lock)
         return due(course, live.record.events, live.register, play, published=live.reserved, policy=self._policy)
 
     async def _move_edge(self, live: Live) -> None:
@@ -548,8 +638,22 @@ class Sessions:
         added = record.events[len(live.record.events) :]
         if not await self._store.append(live.id, added, live.version, reserved=mark):
             return False
+        before = live.timeline
         self._adopt(live, record, live.version + 1)
+        if before.stage.story.kept:
+            await self._keep(live, before.memory.state)
         return True
+
+    async def _keep(self, live: Live, before: Mapping[str, Value]) -> None:
+        """Keeps what outlives the session, where it has changed: of the viewer, if they agreed, and of all."""
+        record, state = live.record, live.timeline.memory.state
+        changed = {v.name: v.scope for v in live.timeline.stage.story.kept if state[v.name] != before[v.name]}
+        of_all = {name: state[name] for name, scope in changed.items() if scope == "story"}
+        own = {name: state[name] for name, scope in changed.items() if scope == "viewer"}
+        if of_all:
+            await self._store.keep(record.story, EVERYBODY, of_all)
+        if own and record.viewer and record.consent:
+            await self._store.keep(record.story, record.viewer, own)
 
     def _adopt(self, live: Live, record: SessionRecord, version: int) -> None:
         timeline, known = live.timeline, live.record.events
@@ -564,6 +668,8 @@ class Sessions:
             live.register, live.edge, live.reserved = Register(run=timeline.run), Edge(), 0
             live.written_ms = live.answered_ms = 0
         live.record, live.version, live.timeline = record, version, timeline
+        for finding in failures_of(timeline.stage.story):
+            log.warning("expression", finding=str(finding))
         _wake(live)
 
     async def _reload(self, live: Live) -> None:
@@ -605,7 +711,10 @@ class Sessions:
     def _cues(self, live: Live, told: Told) -> tuple[Cue, ...]:
         play = self._play(live)
         course = self._course(live, play)
-        return tuple(cues_since(course, live.record.events, told, play, running=self._running(live)))
+        viewer = live.record.viewer or live.id
+        token = self._identity.viewer_token(live.record.story, viewer)
+        running = self._running(live)
+        return tuple(cues_since(course, live.record.events, told, play, running=running, token=token))
 
     def _running(self, live: Live) -> bool:
         patient_until = still_from_ms(live.register, self._policy, live.edge)
@@ -622,14 +731,18 @@ class Sessions:
         return max(min(waits, default=KEEP_ALIVE_MS + 1), 1)
 
     def _answer_state(self, live: Live, answer: Answer) -> dict[str, object]:
-        commit = next((found for found in live.timeline.commits if found.visit == answer.visit), None)
+        asked = (answer.visit, answer.decision)
+        commit = next((found for found in live.timeline.commits if (found.visit, found.decision) == asked), None)
         play = self._play(live)
         lock = self._course(live, play).lock if commit is None else None
         closes_in = 0 if lock is None else max(lock - play, 0)
+        visit = live.timeline.visit_numbered(answer.visit)
+        placed = visit.placed if visit is not None else ()
+        typed = any(each.decision.id == answer.decision and each.decision.code_length for each in placed)
         return {
             "visit": answer.visit,
             "decision": answer.decision,
-            "choice": answer.choice,
+            "choice": None if typed and commit is None else answer.choice,  # else who guesses would know
             "committed": commit is not None,
             "closes_in_ms": closes_in * 1000 // TICKS_PER_SECOND,
         }
@@ -652,10 +765,45 @@ def _word_of(said: Cmcd, asked_from: Ticks | None) -> Word | None:
     return None if paused is None else Word(source=Source.BUFFER, paused=paused, rate=rate)
 
 
-def _fresh(ticket: Ticket) -> SessionRecord:
+def _fresh(ticket: Ticket, kept: dict[str, Value]) -> SessionRecord:
     return SessionRecord(
-        story=ticket.story, revision=ticket.revision, created_ms=ticket.created_s * 1000, profile=ticket.profile
+        story=ticket.story,
+        revision=ticket.revision,
+        created_ms=ticket.created_s * 1000,
+        profile=ticket.profile,
+        kept=kept,
+        language=ticket.language,
     )
+
+
+def opening_of(session_id: str, record: SessionRecord) -> Opening:
+    """Gives what a session was opened with, from which its path follows: the same on every replica."""
+    at = datetime.fromtimestamp(record.created_ms / 1000, UTC) + timedelta(minutes=record.offset_minutes)
+    return Opening(
+        profile=record.profile,
+        seed=seed_of(session_id),
+        viewer=record.viewer,
+        kept=record.kept,
+        hour=at.hour,
+        weekday=at.isoweekday(),
+        language=record.language,
+    )
+
+
+def _with_language(story: Story, values: dict[str, Value], languages: tuple[str, ...]) -> dict[str, Value]:
+    """Adds the viewer's language where the story asks for it and no request says it: an enum, `lang` or `language`."""
+    for name, variable in story.profile.items():
+        wanted = name in LANGUAGE_INPUTS and variable.type == "enum" and variable.source == "request"
+        if wanted and name not in values and (found := best_language(languages, variable.values)):
+            values = {**values, name: found}
+    return values
+
+
+def _language(story: Story, values: Mapping[str, Value], languages: tuple[str, ...]) -> str:
+    """Gives the language of a session's texts: that of the input, else the best that the story has; empty: its own."""
+    given = tuple(str(values[name]) for name in LANGUAGE_INPUTS if name in values)
+    found = best_language((*given, *languages), sorted(story.languages))
+    return "" if found == story.language else found
 
 
 def _reserved(stored: Stored | None, record: SessionRecord) -> int:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping
 
 from streamer.errors import NotFound
 from streamer.playlists import PLAIN, Addresses, Form, Rendered, rendition_of, renditions_of
 from streamer.session.events import Step
 from streamer.session.timeline import Stage, Timeline, follow, start_timeline
-from streamer.story.model import Value
+from streamer.story.rules import Opening
 
 MAX_ANSWERS_BYTES = 64 * 1024 * 1024  # of lists as they were last sent, for viewers at the same place
 MAX_PATHS = 2048  # of one rendition each; a path of an hour takes some 300 KB
@@ -24,9 +23,9 @@ class Paths:
     def __init__(self) -> None:
         self._timelines: OrderedDict[Key, Timeline] = OrderedDict()
 
-    def of(self, on: Stage, profile: Mapping[str, Value], steps: tuple[Step, ...], seed: int) -> Timeline:
+    def of(self, on: Stage, opening: Opening, steps: tuple[Step, ...]) -> Timeline:
         """Gives the path of a session from its steps."""
-        timeline = self._shared(start_timeline(on, profile, seed))
+        timeline = self._shared(start_timeline(on, opening))
         for step in steps:
             timeline = self.follow(timeline, step)
         return timeline

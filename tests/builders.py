@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
 
@@ -24,10 +25,10 @@ from streamer.packager.pipeline import mark_of
 from streamer.packager.plan import Rate
 from streamer.packager.plan import cuts as cuts_of
 from streamer.playlists import Addresses
-from streamer.session.timeline import Stage, stage
+from streamer.session.timeline import Stage, Timeline, stage, start_timeline
 from streamer.story.codec import load_story
-from streamer.story.model import Story, hold_sources
-from streamer.units import Ticks, seconds_to_ticks, units_of
+from streamer.story.model import Media, Story, hold_sources, pictures_of
+from streamer.units import TICKS_PER_SECOND, Ticks, seconds_to_ticks, units_of
 
 RATE = Rate(numerator=25, denominator=1)
 FRAME = 3600  # of 25 frames a second, in units of 1/90,000 s
@@ -118,9 +119,18 @@ def _segment(duration: int, parts: tuple[int, ...]) -> Segment:
     return Segment(duration=duration, size=1000 + duration // 100, sha256="00" * 32, independent=True, parts=parts)
 
 
+def clip_name(take: Media) -> str:
+    """Gives the name of the made-up clip of a variant: of its source, and its end where it has one, as `intro@20`."""
+    return take.src if take.end is None else f"{take.src}@{take.end // TICKS_PER_SECOND}"
+
+
 def package(story: Story, text: str, lengths: dict[str, Ticks]) -> Package:
     """Gives a package of the story with made-up media."""
     clips = {name: clip(name, length, in_parts=story.low_latency) for name, length in lengths.items()}
+    of_takes = {
+        name: (clips[name], *(clips[clip_name(take)] for take in scene.takes[1:]))
+        for name, scene in story.scenes.items()
+    }
     videos = tuple(
         VideoRendition(
             id=name,
@@ -142,13 +152,14 @@ def package(story: Story, text: str, lengths: dict[str, Ticks]) -> Package:
         target_duration=2,
         video=videos,
         audio=AudioRendition(id="a0", codecs="mp4a.40.2", timescale=48_000, init="a" * 24, name="Sound", channels=2),
-        scenes={name: clips[name] for name in story.scenes},
+        scenes=of_takes,
         holds={name: clips[name] for name in hold_sources(story)},
         marks={
-            name: mark_of(story, scene.decision, clips[name], "v0")
-            for name, scene in story.scenes.items()
-            if scene.decision is not None
+            decision.id: tuple(mark_of(story, decision, each, "v0") for each in of_takes[scene.id])
+            for scene in story.scenes.values()
+            for decision in scene.decisions
         },
+        pictures={name: f"{name.encode().hex():0<24.24}{name[name.rindex('.') :]}" for name in pictures_of(story)},
     )
     return msgspec.structs.replace(made, revision=revision_of(made))
 
@@ -156,6 +167,11 @@ def package(story: Story, text: str, lengths: dict[str, Ticks]) -> Package:
 def staged(lines: str, *, in_parts: bool = False) -> Stage:
     """Gives a story in a few words with made-up media, ready for a timeline."""
     return staged_text(story_text(lines) + PARTS * in_parts, lengths_of(lines))
+
+
+def grown(lines: str, *, in_parts: bool = False) -> Timeline:
+    """Gives a path without decisions as if one before it had led there: it is listed at the pace of play."""
+    return replace(start_timeline(staged(lines, in_parts=in_parts)), whole=False)
 
 
 def staged_text(text: str, lengths: dict[str, Ticks]) -> Stage:

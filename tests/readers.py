@@ -29,7 +29,9 @@ def read_media(text: str) -> Read:
     assert first.target_duration == second.targetduration
     assert first.is_endlist == second.is_endlist
     assert first.media_sequence == second.media_sequence == 0
-    assert (first.playlist_type or "").upper() == second.playlist_type == "EVENT"
+    kind = (first.playlist_type or "").upper()
+    assert kind == second.playlist_type
+    assert kind == "EVENT" or (kind == "VOD" and first.is_endlist)
     whole = [segment for segment in first.segments if segment.uri]  # one of which only parts are listed has none yet
     durations = tuple(segment.duration or 0.0 for segment in whole)
     assert durations == tuple(segment.duration for segment in second.segments)

@@ -37,7 +37,10 @@ def test_mistakes_are_counted_and_named_a_line_each(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert done.stderr.splitlines() == [
         "bad.yaml:4:8: error: start: there is no scene 'a'. Declare it under 'scenes', or name another",
-        "bad.yaml:5:10: error: scenes.b: the story stops here: no 'next', 'decision' or 'end'. Add one of them",
+        (
+            "bad.yaml:5:10: error: scenes.b: the story stops here: no 'next', 'decision' or 'end'. "
+            "Add one of them, or a group named 'b'"
+        ),
         "2 mistakes",
     ]
 

@@ -15,8 +15,9 @@ from streamer.media.index import AUDIO_FRAME_TICKS, audio_frames_at
 from streamer.playlists import PLAIN, Form, Rendered, bit_rates, multivariant, rendition_of, segment_at
 from streamer.session.events import Committed
 from streamer.session.timeline import Timeline, fold, follow, start_timeline
+from streamer.story.rules import Opening
 from streamer.units import Ticks
-from tests.builders import ADDRESSES, seconds, staged
+from tests.builders import ADDRESSES, grown, seconds, staged
 from tests.conftest import Golden
 from tests.readers import read_media, read_multivariant
 
@@ -39,7 +40,7 @@ def text_of(timeline: Timeline, rendition_id: str, edge: int | None = None) -> s
 
 
 def test_the_first_answer_lists_three_segments_and_the_decision_that_opens_in_them(golden: Golden) -> None:
-    timeline = start_timeline(staged(LOOP), {})
+    timeline = start_timeline(staged(LOOP))
 
     text = text_of(timeline, "v0", 3)
 
@@ -49,7 +50,7 @@ def test_the_first_answer_lists_three_segments_and_the_decision_that_opens_in_th
 
 def test_a_loop_taken_once_and_left_is_one_timeline_with_no_discontinuity(golden: Golden) -> None:
     commits = (commit(1, "after-fork", "left"), commit(3, "after-fork", "right", by="default"))
-    timeline = fold(staged(LOOP), {}, commits)
+    timeline = fold(staged(LOOP), Opening(), commits)
 
     picture, sound = text_of(timeline, "v0"), text_of(timeline, "a0")
 
@@ -67,7 +68,7 @@ def test_a_loop_taken_once_and_left_is_one_timeline_with_no_discontinuity(golden
 
 
 def test_a_decision_says_its_prompt_choices_and_times_and_no_targets() -> None:
-    text = text_of(start_timeline(staged(LOOP), {}), "v0", 3)
+    text = text_of(start_timeline(staged(LOOP)), "v0", 3)
 
     found = re.search(r'START-DATE="([^"]*)",DURATION=([\d.]+),X-IO-BRANCHLINE-DECISION="([^"]*)"', text)
 
@@ -90,8 +91,8 @@ def test_a_decision_says_its_prompt_choices_and_times_and_no_targets() -> None:
 
 def test_the_bytes_are_the_same_for_every_session_and_however_they_came_to_be() -> None:
     stage = staged(LOOP)
-    whole = fold(stage, {}, (commit(1, "after-fork", "right"),))
-    parent = start_timeline(stage, {})
+    whole = fold(stage, Opening(), (commit(1, "after-fork", "right"),))
+    parent = start_timeline(stage)
     rendition = stage.package.audio
     early = Rendered(parent, rendition, ADDRESSES)
     early.text(4)
@@ -103,7 +104,7 @@ def test_the_bytes_are_the_same_for_every_session_and_however_they_came_to_be() 
 
 def test_sound_stays_on_one_grid_and_within_half_a_frame_of_the_picture() -> None:
     commits = [commit(2 * turn + 1, "after-fork", "left") for turn in range(10)]
-    timeline = fold(staged(LOOP), {}, tuple(commits))
+    timeline = fold(staged(LOOP), Opening(), tuple(commits))
     audio = timeline.stage.package.audio
 
     at = 0
@@ -131,8 +132,8 @@ def test_the_peak_counts_runs_that_straddle_a_join() -> None:
 
     peak, average = bit_rates(stage.story, stage.package, stage.package.video[0])
 
-    segment = stage.package.scenes["a"].renditions["v0"].segments
-    tail, head = segment[1], stage.package.scenes["b"].renditions["v0"].segments[0]
+    segment = stage.package.scenes["a"][0].renditions["v0"].segments
+    tail, head = segment[1], stage.package.scenes["b"][0].renditions["v0"].segments[0]
     run = -(-(tail.size + head.size) * 8 * 90_000 // (tail.duration + head.duration))
     assert peak >= run
     assert peak >= average
@@ -142,9 +143,9 @@ def test_a_path_where_every_answer_leads_on_alike_is_listed_before_the_lock() ->
     stage = staged("a 12 -> b | b2\nb 8 -> c\nb2 8 -> c\nc 6 .")
     same = staged("a 12 -> b\nb 8 .")
 
-    assert start_timeline(stage, {}).listable == start_timeline(stage, {}).settled == 6
-    assert start_timeline(same, {}).complete
-    assert seconds(12) == start_timeline(stage, {}).last.end
+    assert start_timeline(stage).listable == start_timeline(stage).settled == 6
+    assert start_timeline(same).complete
+    assert seconds(12) == start_timeline(stage).last.end
 
 
 # ── forms of a list ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -154,7 +155,7 @@ LONG = "\n".join(f"s{n} 11 -> s{n + 1} | s0" for n in range(9)) + "\ns9 8 ."
 
 
 def long_path(choices: int) -> Timeline:
-    return fold(staged(LONG), {}, tuple(commit(n + 1, f"after-s{n}", f"s{n + 1}") for n in range(choices)))
+    return fold(staged(LONG), Opening(), tuple(commit(n + 1, f"after-s{n}", f"s{n + 1}") for n in range(choices)))
 
 
 def merged(known: str, delta: str) -> str:
@@ -260,7 +261,7 @@ def test_a_player_that_has_no_more_than_a_delta_lists_gets_the_whole() -> None:
 
 
 def in_parts(edge: int, parts: int, rendition_id: str = "v0", form: Form = PLAIN) -> str:
-    timeline = start_timeline(staged("long 20.52 -> last\nlast 8 .", in_parts=True), {})
+    timeline = grown("long 20.52 -> last\nlast 8 .", in_parts=True)
     rendition = rendition_of(timeline.stage.package, rendition_id)
     assert rendition is not None
     return Rendered(timeline, rendition, ADDRESSES).text(edge, replace(form, parts=parts)).decode()
@@ -290,7 +291,7 @@ def test_the_hint_is_the_part_that_comes_next() -> None:
 
 
 def test_nothing_is_hinted_that_a_choice_may_change() -> None:
-    timeline = start_timeline(staged(LOOP, in_parts=True), {})
+    timeline = start_timeline(staged(LOOP, in_parts=True))
 
     assert "PRELOAD-HINT" not in text_of(timeline, "v0")
     assert "PRELOAD-HINT" in text_of(timeline, "v0", timeline.settled - 1)

@@ -13,7 +13,7 @@ from streamer.errors import Conflict, MalformedRequest, NotAllowed, NotFound, Se
 from streamer.hls.cmcd import Cmcd
 from streamer.hls.delivery import Directives
 from streamer.playlists import Form
-from streamer.service import _wake
+from streamer.service import Asks, _wake
 from streamer.session.choosing import MAX_ANSWERS, Answer
 from streamer.store.sqlite import SqliteStore
 from streamer.units import Ticks
@@ -89,7 +89,7 @@ async def test_an_unanswered_decision_takes_its_default_at_the_lock(root: Path) 
         assert after.ranges[:2] == ("test.after-fork.1", "test.after-fork.1.result")
         assert (await sessions.state(player.session))["scene"] == {
             "visit": 1, "scene": "fork", "start": "0.000", "end": None,
-                "checkpoints": [],
+                "checkpoints": [], "menu": [],
         }  # fmt: skip
 
 
@@ -475,7 +475,8 @@ async def test_a_new_run_is_there_after_a_crash(tmp_path: Path) -> None:
     async with serving(tmp_path, clock) as sessions:
         found = await Player(sessions, clock, opened.id).poll()
 
-    assert len(found.uris) == 3
+    assert len(found.uris) == 6
+    assert found.ended  # nothing is left to decide in it
 
 
 async def test_more_time_is_kept_with_the_session(tmp_path: Path) -> None:
@@ -484,7 +485,7 @@ async def test_more_time_is_kept_with_the_session(tmp_path: Path) -> None:
     clock = ManualClock()
     async with serving(tmp_path, clock) as sessions:
         plain = await sessions.open("test", {}, trusted=True)
-        asked = await sessions.open("test", {}, trusted=True, extended=True)
+        asked = await sessions.open("test", {}, trusted=True, asks=Asks(extended=True))
         found = [Player(sessions, clock, opened.id) for opened in (plain, asked)]
         states = []
         for player in found:

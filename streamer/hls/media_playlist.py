@@ -100,8 +100,14 @@ def write_head(
     start: str = START_OFFSET,
     version: int = VERSION,
     part_target_ms: int = 0,
+    whole: bool = False,
 ) -> bytes:
-    """Spells what stands before the segments; `part_target_ms` 0: there are no parts."""
+    """Spells what stands before the segments.
+
+    `part_target_ms` 0: there are no parts; `whole`: the list has all its segments and ends.
+    """
+    if whole:
+        return _head_of_all(target_duration, map_uri, start, version)
     control = f"CAN-BLOCK-RELOAD=YES,CAN-SKIP-UNTIL={skip_until(target_duration)}.0,CAN-SKIP-DATERANGES=YES"
     # The server keeps the edge so far ahead of the viewer, parts or not: nobody is to catch up with it.
     control += f",PART-HOLD-BACK={HOLD_BACK_TARGET_DURATIONS * target_duration}.0" if part_target_ms else ""
@@ -114,6 +120,21 @@ def write_head(
         f"#EXT-X-SERVER-CONTROL:{control}",
         *(info if part_target_ms else ()),
         f"#EXT-X-START:TIME-OFFSET={start}",
+        "#EXT-X-MEDIA-SEQUENCE:0",
+        "#EXT-X-DISCONTINUITY-SEQUENCE:0",
+        f"#EXT-X-MAP:URI={quoted(map_uri)}",
+    )
+    return ("\n".join(lines) + "\n").encode()
+
+
+def _head_of_all(target_duration: int, map_uri: str, start: str, version: int) -> bytes:
+    begins = () if start == START_OFFSET else (f"#EXT-X-START:TIME-OFFSET={start}",)  # players begin at 0 by themselves
+    lines = (
+        "#EXTM3U",
+        f"#EXT-X-VERSION:{version}",
+        f"#EXT-X-TARGETDURATION:{target_duration}",
+        "#EXT-X-PLAYLIST-TYPE:VOD",
+        *begins,
         "#EXT-X-MEDIA-SEQUENCE:0",
         "#EXT-X-DISCONTINUITY-SEQUENCE:0",
         f"#EXT-X-MAP:URI={quoted(map_uri)}",

@@ -3,6 +3,7 @@
 clips/<clip id>/index.json, <rendition>-<number>.m4s, <rendition>-<number>-<AAC frames>.m4s
 init/<init id>.mp4
 encoded/<key of the inputs>.json    which clip an input was encoded to
+art/<picture id>.<suffix>           posters and choices' pictures
 hashes/<key of the path>.json       digests of source files
 stories/<story id>/<revision>.json, current
 .work/                              of the packaging run that holds .lock; emptied by the next
@@ -28,7 +29,7 @@ import msgspec
 from streamer.errors import LibraryError
 from streamer.media.index import AUDIO_FRAME_SAMPLES, AudioRendition, ClipIndex, Mark, Package, VideoRendition
 
-PACKAGE_FORMAT = 2
+PACKAGE_FORMAT = 3
 _LOCK_POLL_SECONDS = 0.2  # how often a waiting packaging run tries again
 _CLIPS_REMEMBERED = 10_000  # indexes kept in memory; a story has at most 10,000 scenes
 
@@ -37,6 +38,7 @@ _REVISION = re.compile(r"[0-9a-f]{16}")
 _CONTENT = re.compile(r"[0-9a-f]{24}")
 _KEY = re.compile(r"[0-9a-f]{64}")
 _MARK = re.compile(r"[0-9a-f]{12}")
+_PICTURE = re.compile(r"[0-9a-f]{24}\.(jpg|jpeg|png|webp|avif|gif)")
 _RENDITION = re.compile(r"[a-z0-9]{1,8}")
 _MAX_NUMBER = 999_999
 
@@ -49,6 +51,12 @@ class Encoded(msgspec.Struct, frozen=True, kw_only=True):
     clip: str
     video: tuple[VideoRendition, ...]
     audio: AudioRendition
+
+
+class _Format(msgspec.Struct, frozen=True, kw_only=True):
+    """What every package says of itself."""
+
+    format: int
 
 
 class SourceHash(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,9 +101,11 @@ class Library:
             LibraryError: it is missing or damaged.
         """
         path = self._story_folder(story_id) / f"{_checked(_REVISION, revision, 'revision')}.json"
-        package = _decoded(path, _read(path, f"revision {revision} of story {story_id!r} is not packaged"), Package)
-        if package.format != PACKAGE_FORMAT:
-            raise LibraryError(f"{path} has format {package.format}, not {PACKAGE_FORMAT}. Package the story again")
+        data = _read(path, f"revision {revision} of story {story_id!r} is not packaged")
+        found = _decoded(path, data, _Format).format  # first: another format has other fields
+        if found != PACKAGE_FORMAT:
+            raise LibraryError(f"{path} has format {found}, not {PACKAGE_FORMAT}. Package the story again")
+        package = _decoded(path, data, Package)
         if package.story_id != story_id or package.revision != revision or revision_of(package) != revision:
             raise LibraryError(f"{path} is damaged: its content is not that of its name. Package the story again")
         return package
@@ -116,6 +126,14 @@ class Library:
         """
         path = self._mark_file(mark_id)
         return _decoded(path, await _read_soon(path), Mark)
+
+    async def read_picture(self, name: str) -> bytes:
+        """Gives a picture by the name it is stored as.
+
+        Raises:
+            LibraryError: there is none.
+        """
+        return await _read_soon(self._picture_file(name))
 
     async def read_init(self, init_id: str) -> bytes:
         """Gives a Media Initialization Section.
@@ -225,6 +243,15 @@ class Library:
                 _replace(path, data)
         return init_id
 
+    def store_picture(self, data: bytes, suffix: str) -> str:
+        """Stores a picture and gives the name it is stored as."""
+        name = f"{content_id(data)}{suffix}"
+        path = self._picture_file(name)
+        with self._writer:
+            if not path.exists() or path.read_bytes() != data:
+                _replace(path, data)
+        return name
+
     def publish(self, package: Package) -> None:
         """Stores a revision of a story and makes it the current one; earlier revisions stay.
 
@@ -235,7 +262,7 @@ class Library:
             raise LibraryError(f"revision {package.revision} of story {package.story_id!r} is not that of its content")
         folder = self._story_folder(package.story_id)
         with self._writer:
-            for mark in package.marks.values():
+            for mark in (mark for marks in package.marks.values() for mark in marks):
                 _replace(self._mark_file(mark.id), msgspec.json.encode(mark))
             _replace(folder / f"{package.revision}.json", msgspec.json.encode(package))
             _replace(folder / "current", f"{package.revision}\n".encode())
@@ -264,6 +291,9 @@ class Library:
 
     def _init_file(self, init_id: str) -> Path:
         return self.root / "init" / f"{_checked(_CONTENT, init_id, 'initialization section')}.mp4"
+
+    def _picture_file(self, name: str) -> Path:
+        return self.root / "art" / _checked(_PICTURE, name, "picture")
 
     def _mark_file(self, mark_id: str) -> Path:
         return self.root / "marks" / f"{_checked(_MARK, mark_id, 'mark')}.json"

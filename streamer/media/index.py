@@ -68,6 +68,7 @@ class Mark(msgspec.Struct, frozen=True, kw_only=True):
     """Timed metadata in the segment in which a decision opens: ids alone, so that no label renames a segment."""
 
     id: str  # 12 hex digits of the SHA-256 of the rest
+    clip: str  # id
     number: int  # of the segment, within its clip
     at: Ticks  # from the clip's start
     duration: Ticks  # of the window
@@ -85,9 +86,10 @@ class Package(msgspec.Struct, frozen=True, kw_only=True):
     target_duration: int  # seconds; EXT-X-TARGETDURATION for the whole story
     video: tuple[VideoRendition, ...]
     audio: AudioRendition
-    scenes: dict[str, ClipIndex]  # by scene id
+    scenes: dict[str, tuple[ClipIndex, ...]]  # by scene id: of each of its takes
     holds: dict[str, ClipIndex] = {}  # by source: the loops that wait for an answer
-    marks: dict[str, Mark] = {}  # by scene id, where it asks something
+    marks: dict[str, tuple[Mark, ...]] = {}  # by decision id: in each take of its scene
+    pictures: dict[str, str] = {}  # by the name that the story gives: the file that it is stored as
 
 
 def audio_frames_at(offset: Ticks) -> int:
@@ -102,7 +104,7 @@ def audio_frames_at(offset: Ticks) -> int:
 def part_target_ms(package: Package) -> int:
     """Gives PART-TARGET for the whole of a story; 0: no segment has parts."""
     picture = package.video[0]
-    clips = (*package.scenes.values(), *package.holds.values())
+    clips = (*(clip for clips in package.scenes.values() for clip in clips), *package.holds.values())
     segments = (segment for clip in clips for segment in clip.renditions[picture.id].segments)
     longest = max((length for segment in segments for length in segment.parts), default=0)
     return part_target_of(ticks_of(longest, picture.timescale)) if longest else 0

@@ -53,11 +53,12 @@ from streamer.packager.probe import Source, probe
 from streamer.packager.process import Finished, run
 from streamer.packager.tools import Tools
 from streamer.story import lint
-from streamer.story.model import Decision, Story, hold_sources, instant_within
+from streamer.story.model import Decision, Media, Story, hold_sources, instant_within, pictures_of
 from streamer.units import Ticks, decimal_seconds
 
 FORMAT = 2  # of what this packager makes; another one encodes everything anew
 CONCURRENT_DECODES = 2  # each has one thread for every rendition, and those of the decoder
+MAX_PICTURE_BYTES = 4 * 1024 * 1024  # of a poster or a choice's picture: pages show them beside the video
 WHOLE = Span(start=0, end=None)
 _FOOTAGE = "footage"  # the folder beside the story file
 _END_TOLERANCE = Fraction(1, 2)  # seconds that a picture may end before the length its file claims
@@ -140,12 +141,15 @@ async def package(  # noqa: PLR0917 - the one entry; each argument has a type of
             assets = await _assets(setting, story, spans, files)
             made = await _made(setting, assets, work)
             keys = {(asset.src, wanted.span, wanted.loops): wanted.key for asset in assets for wanted in asset.wanted}
-            by_scene = {name: made[keys[scene.media.src, spans[name], False]] for name, scene in story.scenes.items()}
+            by_scene = {
+                name: tuple(made[keys[take.src, spans[take], False]] for take in scene.takes)
+                for name, scene in story.scenes.items()
+            }
             by_hold = {src: made[keys[src, WHOLE, True]] for src in hold_sources(story)}
-            result = _package(story, story_path, story_text, ladder, by_scene, by_hold)
-            if findings := lint.check_lengths(
-                story, {name: clip.duration for name, clip in result.scenes.items()}, str(story_path)
-            ):
+            pictures = await asyncio.to_thread(_pictures, story, story_path, library)
+            result = _package(story, story_path, story_text, ladder, by_scene, by_hold, pictures)
+            lengths = {name: tuple(clip.duration for clip in clips) for name, clips in result.scenes.items()}
+            if findings := lint.check_lengths(story, lengths, str(story_path)):
                 raise StoryError(findings)
             await asyncio.to_thread(library.publish, result)
             return result
@@ -195,13 +199,13 @@ def _checked_rate(ladder: Ladder) -> Rate:
     return rate
 
 
-def _spans(story: Story, rate: Rate) -> dict[str, Span]:
-    """Gives each scene's part of its source; all problems are told at once."""
+def _spans(story: Story, rate: Rate) -> dict[Media, Span]:
+    """Gives the part of its source that each footage is; all problems are told at once."""
     problems: list[str] = []
-    spans: dict[str, Span] = {}
-    for name, scene in story.scenes.items():
+    spans: dict[Media, Span] = {}
+    for name, take in ((name, take) for name, scene in story.scenes.items() for take in scene.takes):
         found: list[int | None] = []
-        for key, instant in (("in", scene.media.start), ("out", scene.media.end)):
+        for key, instant in (("in", take.start), ("out", take.end)):
             frame = None if instant is None else frame_at(rate, instant)
             found.append(frame)
             if instant is not None and frame is None:
@@ -213,7 +217,7 @@ def _spans(story: Story, rate: Rate) -> dict[str, Span]:
         start, end = found
         if start is not None and end is not None and end <= start:
             problems.append(f"scene {name!r}: media.out: does not come after media.in. Write a later one")
-        spans[name] = Span(start=start or 0, end=end)
+        spans[take] = Span(start=start or 0, end=end)
     if problems:
         raise PackagingError("\n".join(problems))
     return spans
@@ -224,10 +228,30 @@ def _files(story: Story, story_path: Path) -> dict[str, Path]:
     folder = story_path.absolute().parent / _FOOTAGE
     shows: dict[str, str] = {}
     for scene in story.scenes.values():
-        shows.setdefault(scene.media.src, f"scene {scene.id!r}")
+        for take in scene.takes:
+            shows.setdefault(take.src, f"scene {scene.id!r}")
     for src in hold_sources(story):
         shows.setdefault(src, f"hold {src!r}")
     return {src: _footage(folder, src, where) for src, where in shows.items()}
+
+
+def _pictures(story: Story, story_path: Path, library: Library) -> dict[str, str]:
+    """Stores the story's pictures, and gives the file that each is stored as."""
+    folder = story_path.absolute().parent
+    problems: list[str] = []
+    found: dict[str, str] = {}
+    for name in pictures_of(story):
+        path = folder / name
+        size = path.stat().st_size if path.is_file() else 0
+        if not path.is_file():
+            problems.append(f"there is no picture {name!r} in {folder}. Put it there, or name another")
+        elif size > MAX_PICTURE_BYTES:
+            problems.append(f"picture {path} has {size} bytes; {MAX_PICTURE_BYTES} are allowed. Make it smaller")
+        else:
+            found[name] = library.store_picture(path.read_bytes(), path.suffix.lower())
+    if problems:
+        raise PackagingError("\n".join(problems))
+    return found
 
 
 def _footage(folder: Path, src: str, where: str) -> Path:
@@ -242,12 +266,15 @@ def _footage(folder: Path, src: str, where: str) -> Path:
     raise PackagingError(f"{where}: footage {src!r} is in {folder} more than once: {names}. Leave one of them")
 
 
-async def _assets(setting: _Setting, story: Story, spans: dict[str, Span], files: dict[str, Path]) -> list[_Asset]:
+async def _assets(setting: _Setting, story: Story, spans: dict[Media, Span], files: dict[str, Path]) -> list[_Asset]:
     assets: list[_Asset] = []
     for src, path in files.items():
         setting.on_progress(Progress(stage="reading", source=src, done=0, total=1))
         shown = [
-            (f"scene {scene.id!r}", spans[scene.id], False) for scene in story.scenes.values() if scene.media.src == src
+            (f"scene {scene.id!r}", spans[take], False)
+            for scene in story.scenes.values()
+            for take in scene.takes
+            if take.src == src
         ]
         shown += [(f"hold {src!r}", WHOLE, True)] if src in hold_sources(story) else []
         source = await probe(path, shown[0][0], setting.tools)
@@ -470,6 +497,7 @@ def mark_of(story: Story, decision: Decision, clip: ClipIndex, picture: str) -> 
     ends = list(accumulate(segment_ticks(segment, rendition.timescale) for segment in rendition.segments))
     draft = Mark(
         id="",
+        clip=clip.id,
         number=min(bisect_right(ends, opens), len(ends) - 1),
         at=max(opens, Ticks(0)),
         duration=max(Ticks(closes - opens), Ticks(0)),
@@ -483,13 +511,14 @@ def _package(  # noqa: PLR0917 - all that a package holds
     story_path: Path,
     story_text: str,
     ladder: Ladder,
-    by_scene: dict[str, _Made],
+    by_scene: dict[str, tuple[_Made, ...]],
     by_hold: dict[str, _Made],
+    pictures: dict[str, str],
 ) -> Package:
-    shown = {f"scene {name!r}": made for name, made in by_scene.items()}
-    shown |= {f"hold {src!r}": made for src, made in by_hold.items()}
-    model, (first, _) = next(iter(shown.items()))
-    for where, (encoded, _) in shown.items():
+    shown = [(f"scene {name!r}", made) for name, takes in by_scene.items() for made in takes]
+    shown += [(f"hold {src!r}", made) for src, made in by_hold.items()]
+    model, (first, _) = shown[0]
+    for where, (encoded, _) in shown:
         if (encoded.video, encoded.audio) != (first.video, first.audio):
             raise PackagingError(
                 f"{where}: its initialization sections differ from those of {model}, so "
@@ -504,12 +533,13 @@ def _package(  # noqa: PLR0917 - all that a package holds
         target_duration=ladder.segment_seconds,
         video=first.video,
         audio=first.audio,
-        scenes={scene: index for scene, (_, index) in by_scene.items()},
+        scenes={scene: tuple(index for _, index in takes) for scene, takes in by_scene.items()},
         holds={src: index for src, (_, index) in by_hold.items()},
         marks={
-            name: mark_of(story, scene.decision, by_scene[name][1], first.video[0].id)
+            decision.id: tuple(mark_of(story, decision, clip, first.video[0].id) for _, clip in by_scene[name])
             for name, scene in story.scenes.items()
-            if scene.decision is not None
+            for decision in scene.decisions
         },
+        pictures=pictures,
     )
     return msgspec.structs.replace(draft, revision=revision_of(draft))

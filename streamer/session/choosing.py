@@ -1,4 +1,4 @@
-"""A viewer's answer: taken, repeated, refused."""
+"""What a viewer may say: an answer, a step back, an item of the menu; taken, repeated, refused."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ import msgspec
 from streamer.errors import Conflict, NotFound, TooLate, TooMany
 from streamer.session.events import Answered, Committed, Event, Restarted, SessionRecord, WentBack
 from streamer.session.pacing import cut_at
-from streamer.session.timeline import Timeline, checkpoint_passed
+from streamer.session.timeline import Placed, Timeline, checkpoint_passed, memory_at
+from streamer.story.model import Choice, MenuItem
+from streamer.story.rules import holds
+from streamer.story.visit import VIEWER
 from streamer.units import Ticks
 
 MAX_ANSWERS = 64  # to one decision: far above what a person does, far below what would bloat a session
@@ -45,28 +48,45 @@ def answered(
             if (event.visit, event.decision, event.choice) != (answer.visit, answer.decision, answer.choice):
                 raise Conflict("this answer_id was used for another answer", answer_id=answer.answer_id)
             return record
-    _check_open(timeline, answer)
+    choice = _checked(timeline, answer)
     placed = timeline.open
-    if placed is not None and placed.decision.immediate and published <= placed.opens_in:
+    assert placed is not None  # else it would have been committed
+    if placed.decision.immediate and published <= placed.opens_in:
         raise Conflict(f"decision {answer.decision!r} is not open yet", decision=answer.decision)
-    if sum(event.visit == answer.visit for event in before) >= MAX_ANSWERS:
+    asked = (answer.visit, answer.decision)
+    if sum((event.visit, event.decision) == asked for event in before) >= MAX_ANSWERS:
         raise TooMany(f"more than {MAX_ANSWERS} answers to one decision")
     event = Answered(
         visit=answer.visit, decision=answer.decision, choice=answer.choice, answer_id=answer.answer_id, at=play
     )
     events: tuple[Event, ...] = (*record.events, event)
-    if placed is not None and placed.decision.immediate:
-        cut = cut_at(timeline, published)
+    if placed.decision.immediate:
         committed = Committed(
             visit=answer.visit,
             decision=answer.decision,
             choice=answer.choice,
-            by="viewer",
+            by=VIEWER,
             at=play,
-            cut=None if cut == timeline.settled else cut,
+            cut=cut_at(timeline, choice, published),
         )
         events = (*events, committed)
     return msgspec.structs.replace(record, events=events)
+
+
+def choice_of_code(timeline: Timeline, visit: int, decision: str, code: str) -> str:
+    """Gives the choice that a typed code means: the one that has it, else the one that has none.
+
+    Raises:
+        NotFound: there is no such visit or decision on the viewer's path, or it takes no code.
+    """
+    placed = _asked(timeline, visit, decision)
+    if not placed.decision.code_length:
+        raise NotFound(f"decision {decision!r} takes no code", decision=decision)
+    found = next((choice for choice in placed.choices if choice.code == code.casefold()), None)
+    found = found or next((choice for choice in placed.choices if choice.code is None), None)
+    if found is None:
+        raise NotFound(f"decision {decision!r} offers no choice for that code", decision=decision)
+    return found.id
 
 
 def gone_back(
@@ -80,32 +100,73 @@ def gone_back(
         NotFound: the viewer has not passed such a checkpoint.
         TooMany: there were too many steps back.
     """
-    back = [event for event in record.events if isinstance(event, WentBack | Restarted)]
-    if any(event.answer_id == answer_id for event in back):
+    if _is_done(record, answer_id):
         return record
-    if len(back) >= MAX_STEPS_BACK:
-        raise TooMany(f"more than {MAX_STEPS_BACK} steps back in one session")
     if checkpoint_passed(timeline, checkpoint, published) is None:
         raise NotFound(f"the viewer has not passed a checkpoint {checkpoint!r}", checkpoint=checkpoint)
     event: Event
-    if timeline.complete and published >= timeline.settled:
+    if _is_over(timeline, published):
         event = Restarted(checkpoint=checkpoint, answer_id=answer_id)
     else:
         event = WentBack(checkpoint=checkpoint, answer_id=answer_id, cut=timeline.cut_from(published))
     return msgspec.structs.replace(record, events=(*record.events, event))
 
 
-def _check_open(timeline: Timeline, answer: Answer) -> None:
-    visit = timeline.visit_numbered(answer.visit)
-    if visit is None:
-        raise NotFound(f"the viewer has made no visit {answer.visit}", visit=answer.visit)
-    placed = visit.placed
-    if placed is None or placed.decision.id != answer.decision:
-        raise NotFound(f"visit {answer.visit} asks no decision {answer.decision!r}", decision=answer.decision)
-    if all(choice.id != answer.choice for choice in placed.choices):
+def taken_from_the_menu(
+    record: SessionRecord, timeline: Timeline, item: str, answer_id: str, *, published: int
+) -> SessionRecord:
+    """Gives the record with the viewer gone where a menu item leads; the same record if that was asked before.
+
+    Until the end was published the playlist goes on there; after it a new run begins.
+
+    Raises:
+        NotFound: the menu has no such item, or not now.
+        TooMany: there were too many such steps.
+    """
+    if _is_done(record, answer_id):
+        return record
+    if not published:
+        raise NotFound("the viewer has seen nothing yet", item=item)
+    if all(each.id != item for each in menu_of(timeline, published)):
+        raise NotFound(f"the menu has no item {item!r} now", item=item)
+    event: Event
+    if _is_over(timeline, published):
+        event = Restarted(item=item, answer_id=answer_id)
+    else:
+        event = WentBack(item=item, answer_id=answer_id, cut=timeline.cut_from(published))
+    return msgspec.structs.replace(record, events=(*record.events, event))
+
+
+def menu_of(timeline: Timeline, published: int) -> tuple[MenuItem, ...]:
+    """Gives the menu's items that hold for a viewer to whom so many segments were published."""
+    story = timeline.stage.story
+    if not story.menu:
+        return ()
+    memory = memory_at(timeline, published)
+    return tuple(item for item in story.menu if holds(story, memory, item.when))
+
+
+def _is_done(record: SessionRecord, answer_id: str) -> bool:
+    left = [event for event in record.events if isinstance(event, WentBack | Restarted)]
+    if any(event.answer_id == answer_id for event in left):
+        return True
+    if len(left) >= MAX_STEPS_BACK:
+        raise TooMany(f"more than {MAX_STEPS_BACK} steps back in one session")
+    return False
+
+
+def _is_over(timeline: Timeline, published: int) -> bool:
+    return timeline.complete and published >= timeline.settled
+
+
+def _checked(timeline: Timeline, answer: Answer) -> Choice:
+    """Gives the choice that an answer names, if it can still be taken."""
+    placed = _asked(timeline, answer.visit, answer.decision)
+    choice = next((each for each in placed.choices if each.id == answer.choice), None)
+    if choice is None:
         raise NotFound(f"decision {answer.decision!r} offers no choice {answer.choice!r}", choice=answer.choice)
     for commit in timeline.commits:
-        if commit.visit == answer.visit:
+        if (commit.visit, commit.decision) == (answer.visit, answer.decision):
             raise TooLate(
                 f"decision {answer.decision!r} is committed",
                 committed={
@@ -115,3 +176,14 @@ def _check_open(timeline: Timeline, answer: Answer) -> None:
                     "by": commit.by,
                 },
             )
+    return choice
+
+
+def _asked(timeline: Timeline, number: int, decision: str) -> Placed:
+    visit = timeline.visit_numbered(number)
+    if visit is None:
+        raise NotFound(f"the viewer has made no visit {number}", visit=number)
+    placed = next((each for each in visit.placed if each.decision.id == decision), None)
+    if placed is None:
+        raise NotFound(f"visit {number} asks no decision {decision!r}", decision=decision)
+    return placed

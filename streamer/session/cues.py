@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import takewhile
 
 from streamer.session.events import Committed, Event, Step, WentBack
-from streamer.session.pacing import Course, last_answer
+from streamer.session.pacing import Course, answer_to
 from streamer.session.timeline import Placed, Timeline, Visit
-from streamer.story.model import Story, text_in
+from streamer.story.labels import label, link
+from streamer.story.model import Choice, Happening, Text, instant_within
+from streamer.story.rules import Memory, holds, picture_of
+from streamer.story.visit import left_at
 from streamer.units import TICKS_PER_SECOND, Ticks, decimal_seconds, whole_milliseconds
 
 
@@ -17,7 +20,7 @@ from streamer.units import TICKS_PER_SECOND, Ticks, decimal_seconds, whole_milli
 class Cue:
     """One thing to tell; `kind` is the event's name in the stream."""
 
-    kind: str  # "run", "scene", "decision", "answered", "committed", "back", "clock" or "ended"
+    kind: str  # "run", "scene", "cue", "decision", "answered", "committed", "back", "clock" or "ended"
     data: dict[str, object]
     told: Told  # what is known once this was told
 
@@ -27,7 +30,8 @@ class Told:
     """What one listener has been told so far."""
 
     visit: int = 0  # newest scene told of; 0: nothing yet
-    opened: int = 0  # visit of the newest decision told of
+    happened: int = 0  # events of that scene told of
+    opened: int = 0  # serial of the newest decision told of
     choice: str | None = None  # its answer, as told
     steps: int = 0
     run: int = 0
@@ -36,7 +40,9 @@ class Told:
     ended: bool = False
 
 
-def cues_since(course: Course, events: tuple[Event, ...], told: Told, play: Ticks, *, running: bool) -> Iterator[Cue]:
+def cues_since(
+    course: Course, events: tuple[Event, ...], told: Told, play: Ticks, *, running: bool, token: str = ""
+) -> Iterator[Cue]:
     """Gives what a listener has not been told yet, in order; one who was told nothing hears how things stand.
 
     Args:
@@ -45,6 +51,7 @@ def cues_since(course: Course, events: tuple[Event, ...], told: Told, play: Tick
         told: what the listener knows.
         play: the playhead, estimated.
         running: whether the viewer's time goes on.
+        token: what stands for the viewer in links.
     """
     timeline, steps = course.timeline, course.timeline.steps
     playing = timeline.visit_playing(play)
@@ -54,42 +61,56 @@ def cues_since(course: Course, events: tuple[Event, ...], told: Told, play: Tick
         told = Told(run=timeline.run, visit=playing.number - 1, steps=done, running=running)
         if again:
             yield Cue(kind="run", data={"run": timeline.run}, told=told)
-    for visit in timeline.visits.between(told.visit, playing.number):
-        told = replace(told, visit=visit.number)
-        yield Cue(kind="scene", data=_scene(timeline, visit), told=told)
-    placed, last = timeline.open, timeline.last
-    if placed is not None and placed.opens <= play and told.opened != last.number:
-        answer = last_answer(events, last.number)
+    for cue in _of_scenes(timeline, playing, told, play):
+        told = cue.told
+        yield cue
+    placed = timeline.open
+    if placed is not None and told.opened == placed.serial:
+        for cue in _changes(course, placed, events, told, play, running=running):
+            told = cue.told
+            yield cue
+    elif placed is not None and placed.opens <= play:
+        answer = answer_to(events, timeline)
         told = replace(
             told,
-            opened=last.number,
+            opened=placed.serial,
             choice=answer.choice if answer else None,
             running=running,
             holding=_is_holding(course, play),
         )
-        yield Cue(kind="decision", data=_decision(course, last, placed, told, play), told=told)
-    elif placed is not None and told.opened == last.number:
-        for cue in _changes(course, placed, events, told, play, running=running):
-            told = cue.told
-            yield cue
+        yield Cue(kind="decision", data=_decision(course, placed, told, play, token=token), told=told)
     for step in steps.between(told.steps, len(steps)):
         told = replace(told, steps=told.steps + 1)
         yield Cue(kind="back" if isinstance(step, WentBack) else "committed", data=_step(timeline, step), told=told)
-    if timeline.complete and play >= last.end and not told.ended:
+    if timeline.complete and play >= timeline.end and not told.ended:
         told = replace(told, ended=True)
-        yield Cue(kind="ended", data={"ending": last.scene.end, "visit": last.number}, told=told)
+        yield Cue(kind="ended", data=_end(timeline), told=told)
 
 
 def next_cue_ms(course: Course, told: Told, play: Ticks) -> int | None:
     """Gives the milliseconds of play until the next cue that the clock alone brings; None: there is none."""
     timeline = course.timeline
     moments: list[int] = [visit.start for visit in timeline.visits.between(told.visit, told.visit + 1)]
+    playing = timeline.visit_numbered(told.visit)
+    moments += [at for at, _ in _cued(playing)[told.happened :]] if playing is not None else []
     placed = timeline.open
     if placed is not None:
         moments += (placed.opens, course.lock or placed.closes)
     elif not told.ended:
-        moments.append(timeline.last.end)
+        moments.append(timeline.end)
     return min((whole_milliseconds(moment - play) for moment in moments if moment > play), default=None)
+
+
+def _of_scenes(timeline: Timeline, playing: Visit, told: Told, play: Ticks) -> Iterator[Cue]:
+    """Gives the scenes that have begun, each with what has happened in it."""
+    if told.visit == playing.number:
+        yield from _happenings(timeline, playing, told, play)
+    for visit in timeline.visits.between(told.visit, playing.number):
+        told = replace(told, visit=visit.number, happened=0)
+        yield Cue(kind="scene", data=_scene(timeline, visit), told=told)
+        for cue in _happenings(timeline, visit, told, play):
+            told = cue.told
+            yield cue
 
 
 def _is_over(step: Step, playing: Visit) -> bool:
@@ -103,11 +124,13 @@ def _changes(
     course: Course, placed: Placed, events: tuple[Event, ...], told: Told, play: Ticks, *, running: bool
 ) -> Iterator[Cue]:
     visit = course.timeline.last
-    answer = last_answer(events, visit.number)
+    answer = answer_to(events, course.timeline)
     choice = answer.choice if answer is not None else None
     if choice != told.choice:
         told = replace(told, choice=choice)
-        data = {"visit": visit.number, "decision": placed.decision.id, "choice": choice}
+        data: dict[str, object] = {"visit": visit.number, "decision": placed.decision.id, "choice": choice}
+        if placed.decision.code_length:  # it would tell who guesses when they are right
+            data["choice"] = None
         yield Cue(kind="answered", data={**data, "closes_in_ms": _closes_in(course, play)}, told=told)
     holding = _is_holding(course, play)
     if running != told.running or holding != told.holding:
@@ -126,42 +149,126 @@ def _closes_in(course: Course, play: Ticks) -> int:
     return max(((until or play) - play) * 1000 // TICKS_PER_SECOND, 0)
 
 
-def _scene(timeline: Timeline, visit: Visit) -> dict[str, object]:
+def _cued(visit: Visit) -> list[tuple[Ticks, Happening]]:
+    """Gives the events of a visit that pages are told of, with their place on the timeline."""
+    length = visit.progress.length
+    found = ((Ticks(visit.start + instant_within(event.at, length)), event) for event in visit.scene.events)
+    return sorted(((at, event) for at, event in found if event.cue is not None), key=lambda pair: pair[0])
+
+
+def _happenings(timeline: Timeline, visit: Visit, told: Told, play: Ticks) -> Iterator[Cue]:
     story = timeline.stage.story
+    for at, event in _cued(visit)[told.happened :]:
+        if at > play or at >= visit.end:
+            return
+        told = replace(told, happened=told.happened + 1)
+        before = left_at(story, visit.progress, Ticks(at - visit.start))
+        if holds(story, before, event.when):
+            data = {"cue": event.cue, "visit": visit.number, "scene": visit.scene.id, "at": decimal_seconds(at, 3)}
+            yield Cue(kind="cue", data={**data, **_tracked(event.track)}, told=told)
+
+
+def _tracked(track: Mapping[str, str]) -> dict[str, object]:
+    return {"track": dict(track)} if track else {}
+
+
+def _scene(timeline: Timeline, visit: Visit) -> dict[str, object]:
+    story, ending = timeline.stage.story, visit.scene.end
     passed = dict.fromkeys(passed.checkpoint for passed in timeline.passed if passed.first <= visit.first)
-    labels = {scene.checkpoint.id: scene.checkpoint.label for scene in story.scenes.values() if scene.checkpoint}
-    return {
+    offers = ending.offers if ending is not None and ending.offers else tuple(passed)
+    scenes = story.scenes.values()
+    labels = {scene.checkpoint.id: scene.checkpoint.label for scene in scenes if scene.checkpoint}
+    data: dict[str, object] = {
         "visit": visit.number,
         "scene": visit.scene.id,
         "start": decimal_seconds(visit.start, 3),
-        "end": visit.scene.end,
-        "checkpoints": [{"id": name, "label": text_in(labels[name], story.language)} for name in passed],
+        "end": ending.id if ending is not None else None,
+        "checkpoints": [
+            {"id": name, "label": text_for(timeline, visit.progress.entered, labels[name])}
+            for name in passed
+            if name in offers
+        ],
+        "menu": [
+            {"id": item.id, "label": text_for(timeline, visit.progress.entered, item.label)}
+            for item in story.menu
+            if holds(story, visit.progress.entered, item.when)
+        ],
+        **_tracked(visit.scene.track),
+    }
+    if ending is not None:
+        data["goal"] = ending.goal
+        if ending.credits is not None:
+            begin = visit.start + instant_within(ending.credits, visit.progress.length)
+            data["credits"] = decimal_seconds(Ticks(begin), 3)
+    return data
+
+
+def _end(timeline: Timeline) -> dict[str, object]:
+    last = timeline.last
+    ending = last.scene.end
+    return {
+        "ending": ending.id if ending is not None else None,
+        "goal": ending is not None and ending.goal,
+        "score": timeline.memory.score,
+        "visit": last.number,
     }
 
 
-def _decision(course: Course, visit: Visit, placed: Placed, told: Told, play: Ticks) -> dict[str, object]:
-    story: Story = course.timeline.stage.story
-    return {
+def text_for(timeline: Timeline, memory: Memory, text: Text) -> str:
+    """Gives a text as the viewer of a path reads it, personal inputs too."""
+    return label(timeline.stage.story, memory, text, timeline.language, private=True)
+
+
+def _decision(course: Course, placed: Placed, told: Told, play: Ticks, *, token: str) -> dict[str, object]:
+    timeline, decision, visit = course.timeline, placed.decision, course.timeline.last
+    data: dict[str, object] = {
         "visit": visit.number,
         "scene": visit.scene.id,
-        "decision": placed.decision.id,
-        "prompt": text_in(placed.decision.prompt, story.language),
-        "choices": [{"id": choice.id, "label": text_in(choice.label, story.language)} for choice in placed.choices],
+        "decision": decision.id,
+        "prompt": None if decision.prompt is None else text_for(timeline, placed.memory, decision.prompt),
+        "choices": [_choice(timeline, placed, choice, token) for choice in placed.choices],
         "default": placed.default,
         "choice": told.choice,
         "opens": decimal_seconds(placed.opens, 3),
         "locks": decimal_seconds(course.lock or placed.closes, 3),
-        "lock": "immediate" if placed.decision.immediate else "at_close",
+        "lock": "immediate" if decision.immediate else "at_close",
         "closes_in_ms": _closes_in(course, play),
         "window_ms": ((course.lock or placed.closes) - placed.opens) * 1000 // TICKS_PER_SECOND,
         "hold_ms": course.hold * 1000 // TICKS_PER_SECOND,
         "holding": told.holding,
         "running": told.running,
     }
+    if decision.code_length:
+        # What is typed is not told, nor what it would lead to.
+        data |= {
+            "choices": [],
+            "choice": None,
+            "default": None,
+            "input": {"type": "code", "length": decision.code_length},
+        }
+    if decision.layout is not None:
+        data["layout"] = decision.layout
+    if decision.speak:
+        data["speak"] = True
+    if decision.keys:
+        data["keys"] = list(decision.keys)
+    return data
+
+
+def _choice(timeline: Timeline, placed: Placed, choice: Choice, token: str) -> dict[str, object]:
+    story, files = timeline.stage.story, timeline.stage.package.pictures
+    data: dict[str, object] = {"id": choice.id, "label": text_for(timeline, placed.memory, choice.label)}
+    picture = picture_of(story, placed.memory, choice.pictures)
+    if picture is not None:
+        data["image"] = files[picture]
+    if choice.url is not None:
+        data["url"] = link(placed.memory, choice.url, token=token)
+    return {**data, **_tracked(choice.track)}
 
 
 def _step(timeline: Timeline, step: Step) -> dict[str, object]:
     if isinstance(step, Committed):
         return {"visit": step.visit, "decision": step.decision, "choice": step.choice, "by": step.by}
     assert isinstance(step, WentBack)  # after a restart the steps are another timeline's
-    return {"checkpoint": step.checkpoint, "start": decimal_seconds(timeline.end_of(step.cut - 1), 3)}
+    where = {"checkpoint": step.checkpoint} if step.checkpoint else {"item": step.item}
+    return {**where, "start": decimal_seconds(timeline.end_of(step.cut - 1), 3)}

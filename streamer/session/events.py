@@ -24,24 +24,26 @@ class Committed(msgspec.Struct, frozen=True, kw_only=True, tag="committed"):
 
     visit: int
     decision: str
-    choice: str
-    by: str  # "viewer" or "default"
+    choice: str | None  # None: none was taken (by "timeout")
+    by: str  # "viewer", "default" or "timeout"
     at: Ticks  # the lock: the moment it was due, whenever it was noticed
     cut: int | None = None  # Media Sequence Number of the branch's first segment; None: the one after the scene
 
 
 class WentBack(msgspec.Struct, frozen=True, kw_only=True, tag="back"):
-    """A viewer went back to a checkpoint; what was published stays, the rest of the path is dropped."""
+    """A viewer went to a checkpoint, or by the menu; what was published stays, the rest of the path is dropped."""
 
-    checkpoint: str
+    checkpoint: str = ""  # empty: by the menu
+    item: str = ""  # of the menu
     answer_id: str
-    cut: int  # Media Sequence Number of the checkpoint's first segment
+    cut: int  # Media Sequence Number of the first segment of where they went
 
 
 class Restarted(msgspec.Struct, frozen=True, kw_only=True, tag="restarted"):
-    """A viewer went back after the end: a new run, with a playlist of its own, begins at the checkpoint."""
+    """A viewer went so after the end: a new run, with a playlist of its own, begins there."""
 
-    checkpoint: str
+    checkpoint: str = ""
+    item: str = ""
     answer_id: str
 
 
@@ -62,6 +64,11 @@ class SessionRecord(msgspec.Struct, frozen=True, kw_only=True):
     created_ms: int
     profile: dict[str, bool | int | float | str]
     extended: bool = False  # the viewer asked for more time
+    viewer: str = ""  # who watches, as the app names them
+    consent: bool = False  # what the story remembers of the viewer may be kept
+    kept: dict[str, bool | int | float | str] = {}  # what was kept of earlier sessions, as this one began
+    language: str = ""  # that the viewer reads; empty: the story's
+    offset_minutes: int = 0  # of the viewer's clock from UTC
     events: tuple[Event, ...] = ()
 
     @property
@@ -112,5 +119,5 @@ class Register(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     poll_ms: int = 0  # longest time between two looks at a list, of late
     react_ms: int = 0  # longest time from listing a segment to its request, of late
     fetch_ms: int = 0  # time between requests of two segments that were both listed, of late
-    lock_visit: int = 0  # the visit whose lock was told to viewers,
+    lock_serial: int = 0  # of the decision whose lock was told to viewers,
     lock: Ticks = Ticks(0)  # and that lock

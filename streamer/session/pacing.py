@@ -14,8 +14,9 @@ from fractions import Fraction
 import msgspec
 
 from streamer.session.events import Answered, Committed, Event, Register, Source
-from streamer.session.timeline import Placed, Timeline
-from streamer.story.rules import default_of
+from streamer.session.timeline import Placed, Timeline, leads_on
+from streamer.story.model import Choice
+from streamer.story.visit import VIEWER, unanswered
 from streamer.units import TICKS_PER_SECOND, Ticks, ticks_of_milliseconds, whole_milliseconds
 
 GROWTH = 3  # seconds of play in which a lead grows by one
@@ -258,11 +259,13 @@ def course_of(
     placed = timeline.open
     if placed is None:
         return Course(timeline=timeline)
-    lock = lock_of(timeline, placed, register, policy)
+    lock = lock_of(placed, register, policy)
     longest = hold_length(placed, extended=extended)
-    if not longest or (published <= timeline.settled and (play < lock or last_answer(events, timeline.last.number))):
+    if not longest or (published <= timeline.settled and (play < lock or answer_to(events, timeline))):
         return Course(timeline=timeline, lock=lock, hold=longest)
-    return Course(timeline=timeline, lock=lock, hold=longest, held=timeline.hold_segments(longest))
+    # After an ending the last of them is kept back for ENDLIST to come with.
+    held = timeline.hold_segments(longest) - (timeline.last.scene.end is not None)
+    return Course(timeline=timeline, lock=lock, hold=longest, held=max(held, 1))
 
 
 def hold_length(placed: Placed, *, extended: bool) -> Ticks:
@@ -275,12 +278,12 @@ def hold_length(placed: Placed, *, extended: bool) -> Ticks:
     return Ticks(max(hold.max, int((placed.decision.extend - 1) * (placed.closes - placed.opens))))
 
 
-def lock_of(timeline: Timeline, placed: Placed, register: Register, policy: Policy) -> Ticks:
+def lock_of(placed: Placed, register: Register, policy: Policy) -> Ticks:
     """Gives the moment up to which the open decision may be answered.
 
     The author's, or earlier where the player needs longer than that to cross the join. Once told to viewers it stays.
     """
-    if register.lock_visit == timeline.last.number:
+    if register.lock_serial == placed.serial:
         return register.lock
     latest = Ticks(placed.join - ticks_of_milliseconds(needed_ms(register, policy)))
     middle = Ticks((placed.opens + placed.closes) // 2)
@@ -293,9 +296,9 @@ def needed_ms(register: Register, policy: Policy) -> int:
     return min(seen_ms + register.fetch_ms * 3 // 2 + policy.margin_ms, policy.most_needed_ms)
 
 
-def with_lock(register: Register, timeline: Timeline, lock: Ticks) -> Register:
+def with_lock(register: Register, placed: Placed, lock: Ticks) -> Register:
     """Notes the lock that viewers are told."""
-    return msgspec.structs.replace(register, lock_visit=timeline.last.number, lock=lock)
+    return msgspec.structs.replace(register, lock_serial=placed.serial, lock=lock)
 
 
 def listed_from(course: Course, segment: int, policy: Policy, part: int = -1) -> Ticks:
@@ -319,18 +322,21 @@ def listed_from(course: Course, segment: int, policy: Policy, part: int = -1) ->
     if growing > begins:
         growing = (GROWTH * growing + begins) // (GROWTH + 1)
     shrinking = steady
-    if placed is not None and lock is not None and segment < timeline.settled:
+    if placed is not None and lock is not None and segment < placed.barrier:
         quiet, slower = stage.package.target_duration * TICKS_PER_SECOND * QUIET, QUIET
         if stage.part_target_ms:
             quiet, slower = Fraction(ticks_of_milliseconds(stage.part_target_ms)), PART_QUIET
         short = min(policy.lead, placed.join - lock + int(quiet))
-        last = timeline.last.end
+        last = placed.join
         shrinking = last - short - int((last - end) * slower)
     return Ticks(max(steady, growing, shrinking))
 
 
 def advanced(course: Course, edge: Edge, register: Register, play: Ticks, *, now_ms: int, policy: Policy) -> Edge:
     """Gives the edge as it may be published now; never less than it was."""
+    timeline = course.timeline
+    if timeline.whole:  # nothing is left to decide: a film from its first answer on
+        return edge if edge.published else Edge(published=timeline.settled, listed_ms=now_ms, waiting_ms=now_ms)
     begins = now_ms - edge.since_ms >= policy.step_ms
     base, since_ms = (edge.published, now_ms) if begins else (edge.base, edge.since_ms)
     most = min(
@@ -390,46 +396,66 @@ def due(
     timeline, placed = course.timeline, course.timeline.open
     if placed is None or course.lock is None or play < course.lock:
         return None
-    answer = last_answer(events, timeline.last.number)
-    at = course.lock
+    answer = answer_to(events, timeline)
+    at, by = course.lock, VIEWER
+    choice = placed.decision.choice(answer.choice) if answer is not None else None
     if answer is None:
         if policy.requests_seen and not _near_the_join(timeline, placed, register, policy):
             return None  # the viewer has not come near the decision, whatever the clock says
         at = course.over or course.lock
         if play < at:
             return None
+        choice, by = unanswered(timeline.last.progress)
     return Committed(
         visit=timeline.last.number,
         decision=placed.decision.id,
-        choice=answer.choice
-        if answer is not None
-        else default_of(timeline.memory, placed.decision, placed.choices)[0].id,
-        by="viewer" if answer is not None else "default",
+        choice=choice.id if choice is not None else None,
+        by=by,
         at=at,
-        cut=timeline.cut_from(published) if published > timeline.listable else None,
+        cut=_left_from(timeline, choice, by, published),
     )
 
 
-def cut_at(timeline: Timeline, published: int) -> int:
-    """Gives the segment from which an immediate answer leads elsewhere: after what was published and the opening."""
+def cut_at(timeline: Timeline, choice: Choice, published: int) -> int | None:
+    """Gives the segment from which an immediate answer leads elsewhere: after what was published and the opening.
+
+    None: from the scene's end on, as a choice does that leads nowhere else.
+    """
     placed = timeline.open
-    if published > timeline.settled:  # passes of its hold loop
-        return timeline.cut_from(published)
-    return min(timeline.cut_from(max(published, placed.opens_in + 1 if placed else 0)), timeline.settled)
+    assert placed is not None
+    if published > timeline.settled or choice.to is None:
+        return _left_from(timeline, choice, VIEWER, published)
+    cut = timeline.cut_from(max(published, placed.opens_in + 1))
+    return cut if cut < timeline.settled else None
+
+
+def _left_from(timeline: Timeline, choice: Choice | None, by: str, published: int) -> int | None:
+    """Gives the segment from which the path goes on after a decision; None: after its scene.
+
+    Where its loop is left, after what was published of it; where the story ends there, one later, so that ENDLIST
+    comes with a segment.
+    """
+    if published >= timeline.settled and timeline.holds and not leads_on(timeline, choice, by):
+        return published + 1
+    return timeline.cut_from(published) if published > timeline.listable else None
 
 
 def may_be_cut(timeline: Timeline, segment: int) -> bool:
     """Tells whether a path that goes on may leave out a segment: then it is published one by one, nothing ahead."""
     placed = timeline.open
-    if timeline.stage.story.can_go_back or segment >= timeline.listable:
+    if timeline.whole:
+        return False
+    if timeline.stage.story.can_be_left or segment >= timeline.listable:
         return True
     return placed is not None and placed.decision.immediate and segment >= placed.opens_in
 
 
-def last_answer(events: tuple[Event, ...], visit: int) -> Answered | None:
-    """Gives the answer that counts for the decision of the path's last visit so far."""
-    last = events[-1] if events else None
-    return last if isinstance(last, Answered) and last.visit == visit else None
+def answer_to(events: tuple[Event, ...], timeline: Timeline) -> Answered | None:
+    """Gives the answer that counts for the open decision so far."""
+    last, placed = events[-1] if events else None, timeline.open
+    if placed is None or not isinstance(last, Answered):
+        return None
+    return last if (last.visit, last.decision) == (timeline.last.number, placed.decision.id) else None
 
 
 def next_change_ms(course: Course, edge: Edge, register: Register, now_ms: int, policy: Policy) -> int | None:
@@ -449,5 +475,5 @@ def next_change_ms(course: Course, edge: Edge, register: Register, now_ms: int, 
 
 
 def _near_the_join(timeline: Timeline, placed: Placed, register: Register, policy: Policy) -> bool:
-    newest = min(register.requested, timeline.settled) - 1
+    newest = min(register.requested, placed.barrier) - 1
     return newest >= 0 and timeline.end_of(newest) > placed.join - policy.guard

@@ -8,19 +8,38 @@ from __future__ import annotations
 
 import hashlib
 from bisect import bisect_left, bisect_right
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from itertools import accumulate
+from itertools import accumulate, takewhile
 
 import msgspec
 
-from streamer.media.index import AUDIO_FRAME_SAMPLES, ClipIndex, Package, audio_frames_at, part_target_ms, segment_ticks
+from streamer.media.index import (
+    AUDIO_FRAME_SAMPLES,
+    ClipIndex,
+    Package,
+    audio_frames_at,
+    part_target_ms,
+    segment_ticks,
+)
 from streamer.pieces import Pieces
 from streamer.session.events import Committed, Step, WentBack
-from streamer.story.model import RANDOM, Choice, Decision, Scene, Story, Value, instant_within
-from streamer.story.rules import Memory, begin, default_of, enter, offered, opening, successor, take
+from streamer.story.model import RANDOM, Choice, Decision, Scene, Story, instant_within
+from streamer.story.rules import (
+    Memory,
+    Opening,
+    begin,
+    begun_again,
+    default_of,
+    led_to,
+    opening_scene,
+    successor,
+)
+from streamer.story.visit import DEFAULT, TIMEOUT, VIEWER, Lengths, Progress, answer, arrive, left_at, re_enter
 from streamer.units import Ticks, ticks_of
 
+MOST_DECISIONS = 16  # of one scene
+NOTHING_GIVEN = Opening()
 # A chain of scenes without a decision that is longer than this ends the path: a story that cannot be left must not
 # fill the memory of the server. At 2 s a scene it is half an hour.
 MAX_AUTOMATIC_VISITS = 1000
@@ -32,7 +51,8 @@ class Stage:
 
     story: Story
     package: Package
-    ends: Mapping[str, tuple[Ticks, ...]]  # by scene: the end of each picture segment from the scene's start
+    lengths: Lengths  # by scene: of its takes
+    ends: Mapping[str, tuple[tuple[Ticks, ...], ...]]  # likewise: the end of each picture segment from its start
     hold_ends: Mapping[str, tuple[Ticks, ...]]  # by source: likewise
     part_target_ms: int  # PART-TARGET; 0: no segment has parts
 
@@ -51,7 +71,8 @@ def stage(story: Story, package: Package) -> Stage:
     return Stage(
         story=story,
         package=package,
-        ends={name: ends(clip) for name, clip in package.scenes.items()},
+        lengths={name: tuple(clip.duration for clip in clips) for name, clips in package.scenes.items()},
+        ends={name: tuple(map(ends, clips)) for name, clips in package.scenes.items()},
         hold_ends={name: ends(clip) for name, clip in package.holds.items()},
         part_target_ms=part_target_ms(package),
     )
@@ -62,12 +83,15 @@ class Placed:
     """A decision at its place on a timeline."""
 
     decision: Decision
+    serial: int  # of the decision on its path: rises from one to the next
     choices: tuple[Choice, ...]  # those offered
     opens: Ticks  # from the start of the timeline
     closes: Ticks  # the lock
-    join: Ticks  # the end of the scene
-    opens_in: int  # Media Sequence Number of the segment that holds `opens`
-    default: str | None  # choice taken without an answer; None: it is drawn
+    opens_in: int  # Media Sequence Number of the segment it is listed with: as a rule the one that holds `opens`
+    barrier: int  # likewise of the first segment that depends on the answer
+    join: Ticks  # where that begins
+    default: str | None  # choice taken without an answer; None: it is drawn, or there is none
+    memory: Memory  # as it is asked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +128,8 @@ class Visit:
     number: int  # from 1
     scene: Scene
     stretch: Stretch
-    placed: Placed | None  # None: nothing is asked
+    progress: Progress  # how far it has come
+    placed: tuple[Placed, ...] = ()  # the decisions it has come to
 
     @property
     def start(self) -> Ticks:
@@ -133,7 +158,7 @@ class Outcome:
 
     placed: Placed
     visit: int  # of the decision
-    choice: str
+    choice: str | None
     by: str
     told_in: int  # Media Sequence Number
 
@@ -156,9 +181,9 @@ class Timeline:
     key: bytes  # of all that the path follows from
     visits: Pieces[Visit]  # never empty
     last: Visit  # the last settled one: it has an open decision, or is the last of all
-    stretches: Pieces[Stretch]  # what is listed: the visits', and passes of hold loops between them
-    memory: Memory  # on entering the last visit
-    outcomes: Pieces[Outcome]  # each told later than the one before
+    stretches: Pieces[Stretch]  # what is listed: the visits', and passes of hold loops between them and after the last
+    outcomes: Pieces[Outcome]  # none told sooner than the one before
+    language: str  # of texts; empty: the story's
     passed: Pieces[Passed]
     steps: Pieces[Step]  # of this run
     preview: Visit | None = None
@@ -166,21 +191,33 @@ class Timeline:
     parted: int = 0  # Media Sequence Number of the first segment that the path before the last step does not have
     linear_from: Ticks = Ticks(0)  # where the part without an open decision begins
     run: int = 1
+    whole: bool = False  # nothing was left to decide as the run began: it is known to its end from the first answer on
 
     @property
     def open(self) -> Placed | None:
         """Gives the decision that the path waits for, or None at an ending."""
-        return self.last.placed
+        return self.last.placed[-1] if self.last.progress.asked is not None else None
+
+    @property
+    def memory(self) -> Memory:
+        """Gives the story's memory where the path is settled to."""
+        return self.last.progress.memory
 
     @property
     def settled(self) -> int:
-        """Gives how many segments the settled path has."""
-        return self.last.after
+        """Gives how many segments the settled path has, those among them that an answer may still drop."""
+        return self.stretches[-1].after
+
+    @property
+    def end(self) -> Ticks:
+        """Gives where the settled path ends."""
+        return self.stretches[-1].end
 
     @property
     def listable(self) -> int:
         """Gives how many segments may be published with what is committed, hold loops aside."""
-        return self.settled + self.preview_segments
+        placed = self.open
+        return self.settled if placed is None else placed.barrier + self.preview_segments
 
     @property
     def complete(self) -> bool:
@@ -213,18 +250,17 @@ class Timeline:
             return newest
         return self.stretches[bisect_right(self.stretches, segment, key=lambda stretch: stretch.first) - 1]
 
-    def outcome_told_in(self, segment: int) -> Outcome | None:
-        """Gives the outcome that is told with a segment."""
+    def outcomes_told_in(self, segment: int) -> Iterator[Outcome]:
+        """Gives the outcomes that are told with a segment."""
         place = bisect_left(self.outcomes, segment, key=lambda outcome: outcome.told_in)
-        found = self.outcomes[place] if place < len(self.outcomes) else None
-        return found if found is not None and found.told_in == segment else None
+        return takewhile(lambda each: each.told_in == segment, self.outcomes.between(place, len(self.outcomes)))
 
     def stretch_from(self, start: Ticks) -> Stretch | None:
         """Gives the stretch that begins there, those that may follow the settled path among them; None: none does."""
-        if start >= self.last.end:
+        if start >= self.end:
             found = self.stretch_at(self.settled)
             if self.preview is None and self.holds:
-                loop = (start - self.last.end) // found.ends[-1]
+                loop = (start - self.end) // found.ends[-1]
                 found = self._hold(self.settled + loop * len(found.ends))
         else:
             found = self.stretches[bisect_right(self.stretches, start, key=lambda stretch: stretch.start) - 1]
@@ -237,9 +273,8 @@ class Timeline:
             return None
         preview = self.preview is not None and stretch is self.preview.stretch
         visit = self.preview if preview else self.visits[stretch.visit - 1]
-        if visit is None or visit.placed is None or visit.placed.opens_in != segment:
-            return None
-        return visit.number, visit.placed
+        placed = visit.placed if visit is not None else ()
+        return next(((stretch.visit, each) for each in placed if each.opens_in == segment), None)
 
     def end_of(self, segment: int) -> Ticks:
         """Gives where a segment ends on the timeline."""
@@ -296,18 +331,28 @@ class Timeline:
             visit=self.last.number,
             scene=None,
             clip=clip,
-            start=Ticks(self.last.end + loop * ends[-1]),
+            start=Ticks(self.end + loop * ends[-1]),
             first=self.settled + loop * len(ends),
             ends=ends,
             loop=loop + 1,
         )
 
 
-def start_timeline(on: Stage, profile: Mapping[str, Value], seed: int = 0) -> Timeline:
-    """Gives the path before any choice; the session's `seed` counts where the story leaves something to chance."""
-    memory = begin(on.story, profile, seed if on.story.draws else 0)
-    key = _key(on.package.revision.encode(), (sorted(memory.profile.items()), memory.seed))
-    return _grown(_Path(on=on, key=key), *opening(on.story, memory))
+def start_timeline(on: Stage, opening: Opening = NOTHING_GIVEN) -> Timeline:
+    """Gives the path before any choice."""
+    memory = begin(on.story, opening)
+    given = memory.given
+    language = opening.language if opening.language in on.story.languages - {on.story.language} else ""
+    follows_from = (
+        sorted(given.profile.items()),
+        given.seed,
+        sorted(given.arms.items()),
+        sorted(given.kept.items()),
+        (given.hour, given.weekday),
+        language,
+    )
+    path = _Path(on=on, key=_key(on.package.revision.encode(), follows_from), language=language)
+    return _grown(path, *opening_scene(on.story, memory))
 
 
 def follow(timeline: Timeline, step: Step) -> Timeline:
@@ -318,19 +363,19 @@ def follow(timeline: Timeline, step: Step) -> Timeline:
     """
     if isinstance(step, Committed):
         return _committed(timeline, step)
+    published = step.cut if isinstance(step, WentBack) else timeline.settled
     if isinstance(step, WentBack):
-        passed = checkpoint_passed(timeline, step.checkpoint, step.cut)
         path = _Path.of(timeline, step, step.cut)
     else:
-        passed = checkpoint_passed(timeline, step.checkpoint, timeline.settled)
-        path = _Path(on=timeline.stage, key=_key(timeline.key, step), run=timeline.run + 1)
+        key = _key(timeline.key, step)
+        path = _Path(on=timeline.stage, key=key, language=timeline.language, run=timeline.run + 1)
+    if step.item:
+        return _grown(path, *_by_the_menu(timeline, step.item, published))
+    passed = checkpoint_passed(timeline, step.checkpoint, published)
     if passed is None:
         raise ValueError(f"{step} names a checkpoint that the path has not passed")
-    scene = next(
-        scene
-        for scene in timeline.stage.story.scenes.values()
-        if scene.checkpoint is not None and scene.checkpoint.id == step.checkpoint
-    )
+    scenes = timeline.stage.story.scenes.values()
+    scene = next(each for each in scenes if each.checkpoint is not None and each.checkpoint.id == step.checkpoint)
     return _grown(path, scene, passed.memory, entered=True)
 
 
@@ -340,39 +385,76 @@ def checkpoint_passed(timeline: Timeline, checkpoint: str, published: int) -> Pa
     return next(found, None)
 
 
-def fold(on: Stage, profile: Mapping[str, Value], steps: tuple[Step, ...], seed: int = 0) -> Timeline:
+def memory_at(timeline: Timeline, published: int) -> Memory:
+    """Gives the story's memory of a viewer to whom so many segments were published and no more will be."""
+    story, stage, preview = timeline.stage.story, timeline.stage, timeline.preview
+    if not published:
+        return begun_again(story, timeline.visits[0].progress.entered)
+    if published > timeline.settled and preview is not None:  # what it follows from was never decided
+        memory = left_at(story, timeline.last.progress, timeline.last.progress.length)
+        visit = replace(preview, progress=arrive(story, memory, preview.scene, stage.lengths))
+    else:
+        visit = timeline.visits[timeline.stretch_at(published - 1).visit - 1]
+    seen = Ticks(timeline.end_of(published - 1) - visit.start)
+    return left_at(story, visit.progress, seen)
+
+
+def fold(on: Stage, opening: Opening, steps: tuple[Step, ...]) -> Timeline:
     """Gives the path of a session from its steps."""
-    timeline = start_timeline(on, profile, seed)
+    timeline = start_timeline(on, opening)
     for step in steps:
         timeline = follow(timeline, step)
     return timeline
 
 
-def _committed(timeline: Timeline, step: Committed) -> Timeline:
-    last, placed = timeline.last, timeline.open
-    choice = placed.decision.choice(step.choice) if placed is not None else None
-    if placed is None or choice is None or (step.visit, step.decision) != (last.number, placed.decision.id):
-        raise ValueError(f"{step} does not answer visit {last.number} of scene {last.scene.id!r}")
+def leads_on(timeline: Timeline, choice: Choice | None, by: str = VIEWER) -> bool:
+    """Tells whether the story goes on after the open decision is answered so; else it ends there."""
+    placed, scene = timeline.open, timeline.last.scene
+    assert placed is not None
+    target = placed.decision.timeout if by == TIMEOUT else choice.to if choice is not None else None
+    return scene.end is None or target is not None or timeline.last.progress.target is not None
+
+
+def _by_the_menu(timeline: Timeline, item_id: str, published: int) -> tuple[Scene, Memory]:
     story = timeline.stage.story
-    memory = timeline.memory
-    if step.by == "default":
-        _, memory = default_of(memory, placed.decision, placed.choices)  # what was drawn is drawn
-    scene, memory = successor(story, take(story, memory, placed.decision, choice), last.scene, choice)
+    item = next((each for each in story.menu if each.id == item_id), None)
+    if item is None:
+        raise ValueError(f"the menu has no item {item_id!r}")
+    memory = memory_at(timeline, published)
+    return led_to(story, begun_again(story, memory) if item.reset else memory, item.to)
+
+
+def _committed(timeline: Timeline, step: Committed) -> Timeline:
+    last, placed, story = timeline.last, timeline.open, timeline.stage.story
+    choice = placed.decision.choice(step.choice) if placed is not None else None
+    known = choice is not None or (step.choice is None and step.by == TIMEOUT)
+    if placed is None or not known or (step.visit, step.decision) != (last.number, placed.decision.id):
+        raise ValueError(f"{step} does not answer visit {last.number} of scene {last.scene.id!r}")
+    progress = answer(story, last.progress, choice, step.by)
     # A commit is told with the first segment that nobody has seen before it.
     told_in = timeline.listable if step.cut is None else step.cut
     outcome = Outcome(placed=placed, visit=last.number, choice=step.choice, by=step.by, told_in=told_in)
     path = _Path.of(timeline, step, timeline.settled if step.cut is None else step.cut)
     path.parted = told_in if step.cut is None else path.parted
     path.outcomes.append(outcome)
-    return _grown(path, scene, memory)
+    if step.cut is not None and step.cut < last.after:
+        seen = Ticks(timeline.end_of(step.cut - 1) - last.start)
+        assert choice is not None  # only an answer cuts a scene, and one that leads elsewhere
+        return _grown(path, *successor(story, left_at(story, progress, seen), last.scene, choice.to))
+    path.visits.replace_last(_asked(replace(last, progress=progress), story))
+    over = progress.asked is None
+    if not over or (last.scene.end is not None and progress.target is None):
+        return _with_preview(path.timeline(path.linear_from or timeline.linear_from))
+    return _grown(path, *successor(story, progress.memory, last.scene, progress.target))
 
 
 class _Path:
     """A path as it is put together."""
 
-    def __init__(self, *, on: Stage, key: bytes, run: int = 1) -> None:
+    def __init__(self, *, on: Stage, key: bytes, language: str, run: int = 1) -> None:
         self.on = on
         self.key = key
+        self.language = language
         self.run = run
         self.visits = Pieces[Visit]()
         self.stretches = Pieces[Stretch]()
@@ -385,7 +467,7 @@ class _Path:
     @classmethod
     def of(cls, timeline: Timeline, step: Step, cut: int) -> _Path:
         """Begins with what a timeline has before the segment `cut`."""
-        path = cls(on=timeline.stage, key=_key(timeline.key, step), run=timeline.run)
+        path = cls(on=timeline.stage, key=_key(timeline.key, step), language=timeline.language, run=timeline.run)
         path.stretches = timeline.stretches.first(bisect_left(timeline.stretches, cut, key=lambda each: each.first))
         path.visits = timeline.visits.first(bisect_left(timeline.visits, cut, key=lambda each: each.first))
         if timeline.preview is not None and cut > timeline.settled:
@@ -406,90 +488,138 @@ class _Path:
             path.linear_from = timeline.linear_from  # the lead goes on from what it was
         return path
 
+    def timeline(self, linear_from: Ticks, *, whole: bool = False) -> Timeline:
+        """Gives the path as it is now."""
+        return Timeline(
+            stage=self.on,
+            key=self.key,
+            visits=self.visits,
+            last=self.visits[-1],
+            stretches=self.stretches,
+            outcomes=self.outcomes,
+            language=self.language,
+            passed=self.passed,
+            steps=self.steps,
+            parted=self.parted,
+            linear_from=linear_from,
+            run=self.run,
+            whole=whole,
+        )
+
 
 def _grown(path: _Path, scene: Scene, memory: Memory, *, entered: bool = False) -> Timeline:
-    """Appends a scene and every scene that follows it without a decision.
+    """Appends a scene and every scene that follows it with nothing to decide.
 
     `entered`: the memory is that of a checkpoint, in which the visit of the scene is counted already.
     """
-    on = path.on
+    on, story = path.on, path.on.story
     begins = path.stretches[-1].end if path.stretches else Ticks(0)
+    anew = not path.stretches
     for _ in range(MAX_AUTOMATIC_VISITS):
-        memory = memory if entered else enter(memory, scene)
+        progress = (re_enter if entered else arrive)(story, memory, scene, on.lengths)
         entered = False
-        visit = _placed(on, path.stretches[-1] if path.stretches else None, len(path.visits) + 1, memory, scene)
+        visit = _placed(on, path.stretches[-1] if path.stretches else None, len(path.visits) + 1, progress)
         path.visits.append(visit)
         path.stretches.append(visit.stretch)
         if scene.checkpoint is not None:
+            memory = progress.entered
             path.passed.append(
                 Passed(checkpoint=scene.checkpoint.id, visit=visit.number, first=visit.first, memory=memory)
             )
-        if scene.end is not None or scene.decision is not None:
+        is_over = scene.end is not None and progress.target is None
+        if progress.asked is not None or is_over or len(path.visits) >= story.max_steps:
             break
-        scene, memory = successor(on.story, memory, scene, None)
-    return _with_preview(
-        Timeline(
-            stage=on,
-            key=path.key,
-            visits=path.visits,
-            last=path.visits[-1],
-            stretches=path.stretches,
-            memory=memory,
-            outcomes=path.outcomes,
-            passed=path.passed,
-            steps=path.steps,
-            parted=path.parted,
-            linear_from=begins if path.linear_from is None else path.linear_from,
-            run=path.run,
-        )
-    )
+        scene, memory = successor(story, progress.memory, scene, progress.target)
+    found = path.timeline(begins if path.linear_from is None else path.linear_from, whole=anew)
+    return _with_preview(found if found.complete else replace(found, whole=False))
 
 
-def _placed(on: Stage, before: Stretch | None, number: int, memory: Memory, scene: Scene) -> Visit:
-    clip, ends = on.package.scenes[scene.id], on.ends[scene.id]
+def _placed(on: Stage, before: Stretch | None, number: int, progress: Progress) -> Visit:
+    scene, take = progress.scene, progress.take
+    clip, ends = on.package.scenes[scene.id][take], on.ends[scene.id][take]
     start = before.end if before is not None else Ticks(0)
     first = before.after if before is not None else 0
-    placed = None
-    if scene.decision is not None:
-        opens = instant_within(scene.decision.opens_at, clip.duration)
-        choices = offered(on.story, memory, scene.decision)
-        drawn = scene.decision.default_is(RANDOM)
-        placed = Placed(
-            decision=scene.decision,
-            choices=choices,
-            default=None if drawn else default_of(memory, scene.decision, choices)[0].id,
-            opens=Ticks(start + opens),
-            closes=Ticks(start + instant_within(scene.decision.closes_at, clip.duration)),
-            join=Ticks(start + clip.duration),
-            opens_in=first + min(bisect_right(ends, opens), len(ends) - 1),
-        )
     stretch = Stretch(visit=number, scene=scene.id, clip=clip, start=start, first=first, ends=ends)
-    return Visit(number=number, scene=scene, stretch=stretch, placed=placed)
+    return _asked(Visit(number=number, scene=scene, stretch=stretch, progress=progress), on.story)
+
+
+def _asked(visit: Visit, story: Story) -> Visit:
+    """Places the decision that a visit has come to; as it was if it has come to none."""
+    asked, stretch = visit.progress.asked, visit.stretch
+    if asked is None:
+        return visit
+    ends, decision = stretch.ends, asked.decision
+    index = visit.scene.decisions.index(decision)
+    before = visit.placed[-1] if visit.placed else None
+    opens_in = stretch.first + min(bisect_right(ends, asked.opens), len(ends) - 1)
+    if before is not None:
+        opens_in = max(opens_in, before.barrier)
+    later = visit.scene.decisions[index + 1 :]
+    barrier = visit.after
+    if later:
+        # The next decision is listed with the segment that opens it, but so that the lock before leaves players the
+        # time to fetch it: what it offers may depend on this one.
+        opens = min(instant_within(each.opens_at, visit.progress.length) for each in later)
+        natural = bisect_right(ends, opens)
+        free = bisect_left((Ticks(0), *ends), Ticks(asked.closes + story.lead))
+        barrier = stretch.first + min(max(natural, free), len(ends) - 1)
+    elif visit.scene.end is not None and decision.hold is None:
+        barrier -= 1  # ENDLIST must come with the last segment
+    placed = Placed(
+        decision=decision,
+        serial=visit.number * MOST_DECISIONS + index,
+        choices=asked.choices,
+        opens=Ticks(visit.start + asked.opens),
+        closes=Ticks(visit.start + asked.closes),
+        opens_in=opens_in,
+        barrier=barrier,
+        join=Ticks(visit.start + (ends[barrier - stretch.first - 1] if barrier > stretch.first else 0)),
+        default=_default(visit.progress.memory, decision, asked.choices),
+        memory=visit.progress.memory,
+    )
+    return replace(visit, placed=(*visit.placed, placed))
+
+
+def _default(memory: Memory, decision: Decision, choices: tuple[Choice, ...]) -> str | None:
+    if decision.default_is(RANDOM):
+        return None
+    choice, _ = default_of(memory, decision, choices)
+    return choice.id if choice is not None else None
 
 
 def _with_preview(timeline: Timeline) -> Timeline:
     placed = timeline.open
-    if placed is None or placed.decision.immediate or placed.decision.hold is not None:
+    if placed is None or placed.barrier != timeline.settled or placed.decision.immediate or timeline.holds:
         return timeline  # what is listed after the scene depends on when an answer comes
-    story, scene = timeline.stage.story, timeline.last.scene
-    bases = [timeline.memory]
-    if placed.default is None:  # a default that is drawn takes a draw, which an answer does not
-        bases.append(default_of(timeline.memory, placed.decision, placed.choices)[1])
-    ways = {
-        after.id: memory
-        for choice in placed.choices
-        for before in bases
-        for after, memory in (successor(story, take(story, before, placed.decision, choice), scene, choice),)
-    }
+    story, last = timeline.stage.story, timeline.last
+    ways: dict[tuple[str, int], Progress] = {}
+    for choice, by in _possible(placed):
+        progress = answer(story, last.progress, choice, by)
+        scene, memory = successor(story, progress.memory, last.scene, progress.target)
+        after = arrive(story, memory, scene, timeline.stage.lengths)
+        ways.setdefault((scene.id, after.take), after)
     if len(ways) != 1:
         return timeline
-    (name, memory), *_ = ways.items()
-    only = story.scenes[name]
-    number = timeline.last.number + 1
-    visit = _placed(timeline.stage, timeline.last.stretch, number, enter(memory, only), only)
-    # Its own decision depends on effects that are not committed yet, and ENDLIST must come with the last segment.
-    count = visit.placed.opens_in - visit.first if visit.placed else len(visit.stretch.ends) - (only.end is not None)
-    return replace(timeline, preview=visit, preview_segments=count)
+    (only,) = ways.values()
+    visit = _placed(timeline.stage, timeline.stretches[-1], last.number + 1, only)
+    # What it asks depends on effects that are not committed yet, and ENDLIST must come with the last segment.
+    count = len(visit.stretch.ends) - (only.scene.end is not None)
+    if only.scene.decisions:
+        opens = min(instant_within(each.opens_at, only.length) for each in only.scene.decisions)
+        count = min(bisect_right(visit.stretch.ends, opens), count)
+    return replace(timeline, preview=replace(visit, placed=()), preview_segments=count)
+
+
+def _possible(placed: Placed) -> list[tuple[Choice | None, str]]:
+    """Gives every way in which a decision may still go: what is chosen, and by what."""
+    found: list[tuple[Choice | None, str]] = [(choice, VIEWER) for choice in placed.choices]
+    decision = placed.decision
+    if decision.timeout is not None:
+        drawn = placed.choices if decision.default_is(RANDOM) else [decision.choice(placed.default)]
+        found += [(choice, TIMEOUT) for choice in drawn]
+    elif placed.default is None:  # a default that is drawn takes a draw, which an answer does not
+        found += [(choice, DEFAULT) for choice in placed.choices]
+    return found
 
 
 def _key(before: bytes, what: object) -> bytes:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from streamer.session.events import Event, Register, SessionRecord
+from streamer.story.model import Value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +39,12 @@ class Store(Protocol):
 
         False: the record has changed and nothing was raised. Durable when it returns True.
         """
+
+    async def kept(self, story: str, viewer: str) -> dict[str, Value]:
+        """Gives what a story keeps of a viewer, by variable; of all viewers where `viewer` is empty."""
+
+    async def keep(self, story: str, viewer: str, values: dict[str, Value]) -> None:
+        """Keeps values, over those that are there; others stay."""
 
     async def forget(self, before_ms: int) -> int:
         """Drops sessions that expired before a time; gives how many."""

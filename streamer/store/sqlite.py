@@ -10,6 +10,7 @@ import msgspec
 
 from streamer.session.events import Event, Register, SessionRecord
 from streamer.store.base import Stored
+from streamer.story.model import Value
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS sessions (
@@ -28,6 +29,13 @@ CREATE TABLE IF NOT EXISTS events (
     events BLOB NOT NULL,
     PRIMARY KEY (id, version)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS kept (
+    story TEXT NOT NULL,
+    viewer TEXT NOT NULL,
+    name TEXT NOT NULL,
+    value BLOB NOT NULL,
+    PRIMARY KEY (story, viewer, name)
+) WITHOUT ROWID;
 CREATE TRIGGER IF NOT EXISTS version_rises AFTER INSERT ON events
     BEGIN UPDATE sessions SET version = NEW.version WHERE id = NEW.id; END;
 CREATE TRIGGER IF NOT EXISTS events_go_along AFTER DELETE ON sessions
@@ -36,6 +44,7 @@ CREATE TRIGGER IF NOT EXISTS events_go_along AFTER DELETE ON sessions
 _encode = msgspec.msgpack.encode
 _record = msgspec.msgpack.Decoder(SessionRecord)
 _events = msgspec.msgpack.Decoder(tuple[Event, ...])
+_value = msgspec.msgpack.Decoder(bool | int | float | str)
 _register = msgspec.msgpack.Decoder(Register)
 
 
@@ -107,6 +116,17 @@ class SqliteStore:
             (reserved, register.sign_ms, _encode(register), session_id, version),
         )
         return cursor.rowcount == 1
+
+    async def kept(self, story: str, viewer: str) -> dict[str, Value]:
+        """Gives what a story keeps of a viewer, by variable; of all viewers where `viewer` is empty."""
+        query = "SELECT name, value FROM kept WHERE story = ? AND viewer = ?"
+        async with self._connection.execute(query, (story, viewer)) as cursor:
+            return {name: _value.decode(value) for name, value in await cursor.fetchall()}
+
+    async def keep(self, story: str, viewer: str, values: dict[str, Value]) -> None:
+        """Keeps values, over those that are there; others stay."""
+        rows = [(story, viewer, name, _encode(value)) for name, value in values.items()]
+        await self._connection.executemany("INSERT OR REPLACE INTO kept VALUES (?, ?, ?, ?)", rows)
 
     async def forget(self, before_ms: int) -> int:
         """Drops sessions that expired before a time; gives how many."""

@@ -1,9 +1,9 @@
 """Conditions and effects: a subset of the Common Expression Language, compiled and type-checked when a story loads.
 
-What an expression may name: `state.x` and `profile.x` (or `state['1a-b']`), the story's conditions by name (or
-`conditions['1a-b']`), `visits('scene')`, `visited('scene')` and `chose('decision')`; and it may call `size`, `int`,
-`double` and `string`. `and`, `or` and `not` spell `&&`, `||` and `!`. An expression that fails while a story runs does
-not hold; it never counts as true.
+What an expression may name: `state.x`, `profile.x` and `arm.x` (or `state['1a-b']`), the story's conditions by name
+(or `conditions['1a-b']`), `visits('scene')`, `visited('scene')`, `chose('decision')`, `score()`, `hour()` and
+`weekday()`; and it may call `size`, `int`, `double` and `string`. `and`, `or` and `not` spell `&&`, `||` and `!`. An
+expression that fails while a story runs does not hold; it never counts as true.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _PLACE = re.compile(r"<input>:(\d+):(\d+): (.*)")
 _TEXT = r"""(?:[rRbB]{0,2}(?:\'{3}.*?\'{3}|"{3}.*?"{3}|'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"))"""
 _PLAIN_TEXT = r"""(?:'([^'\\]*)'|"([^"\\]*)")"""
 _TOKEN = re.compile(
-    rf"//[^\n]*|{_TEXT}|(?<![\w.])(?P<section>state|profile|conditions)\s*\[\s*{_PLAIN_TEXT}\s*\]"
+    rf"//[^\n]*|{_TEXT}|(?<![\w.])(?P<section>state|profile|arm|conditions)\s*\[\s*{_PLAIN_TEXT}\s*\]"
     rf"|(?P<name>[A-Za-z_]\w*(?:\s*\.\s*[A-Za-z_]\w*)*)(?P<call>\s*\()?",
     re.DOTALL,
 )
@@ -39,7 +39,9 @@ _ARGUMENT = re.compile(rf"\s*{_PLAIN_TEXT}\s*\)")
 _PLAIN = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 _SPELLED = {"and": "&&", "or": "||", "not": "!"}
 _OF_SCENES = {"visits", "visited"}
-_FUNCTIONS = {*_OF_SCENES, "chose", "size", "int", "double", "string"}
+_OF_THE_SESSION = {"score", "hour", "weekday"}
+_FUNCTIONS = {*_OF_SCENES, *_OF_THE_SESSION, "chose", "size", "int", "double", "string"}
+MAX_FAILURES = 100  # that are remembered of one story
 # Words of the expressions: no condition of such a name can be told from them.
 KEYWORDS = frozenset(("true", "false", "null", "in", *_SPELLED))
 
@@ -63,12 +65,13 @@ class Expression:
     conditions: tuple[str, ...]  # those it rests on directly, by name
     scenes: frozenset[str]  # arguments of visits() and visited()
     decisions: frozenset[str]  # arguments of chose()
+    asks: frozenset[str]  # functions of the session: "score", "hour", "weekday"
     program: Any = field(compare=False, repr=False)
 
     @property
     def is_constant(self) -> bool:
         """Tells whether it gives the same whatever the story's memory."""
-        return not (self.names or self.conditions or self.scenes or self.decisions)
+        return not (self.names or self.conditions or self.scenes or self.decisions or self.asks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +89,9 @@ class Reading:
     values: Mapping[str, object]  # by full name
     visits: Mapping[str, int]
     chosen: Mapping[str, str] = field(default_factory=dict)
+    score: int = 0
+    hour: int = 0  # at which the session opened: 0 to 23
+    weekday: int = 1  # likewise: 1 (Monday) to 7
     settled: dict[str, bool] = field(default_factory=dict)
     activation: Any = None  # the values as the evaluator reads them, once they were asked for
 
@@ -98,13 +104,20 @@ class _Names:
     conditions: dict[str, None] = field(default_factory=dict)
     scenes: set[str] = field(default_factory=set)
     decisions: set[str] = field(default_factory=set)
+    asks: set[str] = field(default_factory=set)
 
 
 class Language:
     """The names one story may use in its expressions."""
 
     def __init__(self, variables: Mapping[str, str], conditions: Iterable[str] = ()) -> None:
-        """`variables` are types ("bool", "int", "number", "string", "enum") by full name, e.g. "state.skill"."""
+        """`variables` are types ("bool", "int", "number", "string", "enum") by full name, e.g. "state.skill".
+
+        What fails as a story runs is noted in `failures`, by the expression's text; `asked` are the functions of the
+        session that some expression calls.
+        """
+        self.failures: dict[str, str] = {}
+        self.asked: set[str] = set()
         self._reading = Reading(values={}, visits={})
         self._known: Mapping[str, Expression] = {}
         self.names = frozenset(variables)
@@ -122,6 +135,9 @@ class Language:
                 _function("visits", cel.Type.INT, lambda scene: self._reading.visits.get(scene, 0)),
                 _function("visited", cel.Type.BOOL, lambda scene: scene in self._reading.visits),
                 _function("chose", cel.Type.STRING, lambda decision: self._reading.chosen.get(decision, "")),
+                _function("score", cel.Type.INT, lambda: self._reading.score, arguments=0),
+                _function("hour", cel.Type.INT, lambda: self._reading.hour, arguments=0),
+                _function("weekday", cel.Type.INT, lambda: self._reading.weekday, arguments=0),
                 *(
                     _function(call, cel.Type.BOOL, partial(self._settled, name), arguments=0)
                     for name, call in self._calls.items()
@@ -138,7 +154,22 @@ class Language:
         known = self._compiled.get(text)
         if known is None:
             known = self._compiled[text] = self._compile(text)
+            self.asked |= known.asks
         return known
+
+    def known(self, text: str) -> Expression | None:
+        """Gives an expression that was compiled."""
+        return self._compiled.get(text)
+
+    @property
+    def read(self) -> frozenset[str]:
+        """Gives the full names that some expression reads."""
+        return frozenset(name for expression in self._compiled.values() for name in expression.names)
+
+    @property
+    def rested_on(self) -> frozenset[str]:
+        """Gives the conditions that some expression rests on."""
+        return frozenset(name for expression in self._compiled.values() for name in expression.conditions)
 
     def _compile(self, text: str) -> Expression:
         if len(text) > MAX_CHARACTERS:
@@ -161,6 +192,7 @@ class Language:
             tuple(names.conditions),
             frozenset(names.scenes),
             frozenset(names.decisions),
+            frozenset(names.asks),
             program,
         )
 
@@ -174,11 +206,16 @@ class Language:
         self._reading, self._known = reading, conditions
         result = expression.program.eval(reading.activation)
         if result.type() == cel.Type.ERROR:
-            return Failure(expression.text, str(result.value()))
+            return self._failed(expression, str(result.value()))
         value: bool | int | float | str = result.value()  # compile() lets no other type pass
         if isinstance(value, float) and not math.isfinite(value):
-            return Failure(expression.text, f"gave {value}")
+            return self._failed(expression, f"gave {value}")
         return value
+
+    def _failed(self, expression: Expression, problem: str) -> Failure:
+        if len(self.failures) < MAX_FAILURES:
+            self.failures.setdefault(expression.text, problem)
+        return Failure(expression.text, problem)
 
     def _settled(self, name: str) -> bool:
         """Tells whether a condition holds, looked at once for all that is asked of a memory."""
@@ -264,6 +301,8 @@ def _spelled(name: str, number: int) -> str:
 
 
 def _note_call(called: str, argument: re.Match[str] | None, names: _Names) -> None:
+    if called in _OF_THE_SESSION:
+        names.asks.add(called)
     if argument is not None and (called in _OF_SCENES or called == "chose"):
         found = names.scenes if called in _OF_SCENES else names.decisions
         found.add(argument[1] or argument[2] or "")

@@ -17,12 +17,21 @@ IDENTIFIER = r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$"
 TARGET = r"^@?[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$"
 LANGUAGE = r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*$"
 WORDS = r"^[^\x00-\x1f\x7f]*$"
+PROSE = r"^[^\x00-\x09\x0b-\x1f\x7f]*$"
+_FILE = r"[A-Za-z0-9_][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*"  # no name begins with a dot, none is '..'
+PICTURE = rf"^({_FILE}/)*{_FILE}\.(jpg|jpeg|png|webp|avif|gif)$"
+LINK = r"^https?://[^\s\"<>\\]+$"
+CODE = r"^[0-9A-Za-z]{1,12}$"
 FORMS = {
     STORY_ID: "Use small letters, digits and '-' only, at most 64",
     IDENTIFIER: "Use letters, digits, '_', '-' and '.' only, at most 64",
     TARGET: "Name a scene, or @ and a group",
     LANGUAGE: "Write the code of a language: en, sv, pt-BR",
     WORDS: "Write one line without control characters",
+    PROSE: "Write text without control characters; lines may end",
+    PICTURE: "Name a file beside the story, without '..': art/tour.jpg; .jpg, .jpeg, .png, .webp, .avif or .gif",
+    LINK: "Write an address that begins with https:// or http://",
+    CODE: "Write letters and digits in quotes, 12 at most",
 }
 _CLOCK = re.compile(r"(-?)(?:([0-9]{1,4}):)?([0-9]{1,2}):([0-5][0-9](?:\.[0-9]{1,18})?)")
 _SECONDS = re.compile(r"-?[0-9]{1,9}(\.[0-9]{1,18})?s?")
@@ -116,6 +125,17 @@ def _read_text(value: object) -> object:
     return {BARE: value} if isinstance(value, str) else value
 
 
+def _read_lead(value: object) -> Ticks:
+    """`auto` is what docs/players.md found that every player can do: 4 s."""
+    return AUTO_LEAD if value == "auto" else read_length(value)
+
+
+AUTO_LEAD = seconds_to_ticks(Fraction(4))
+Lead = Annotated[
+    Ticks,
+    BeforeValidator(_read_lead),
+    WithJsonSchema({"type": ["string", "number"], "description": "auto, or a time above 0"}),
+]
 Time = Annotated[
     Ticks,
     BeforeValidator(read_time),
@@ -129,7 +149,6 @@ Instant = Annotated[
     BeforeValidator(_read_instant),
     WithJsonSchema({"type": ["string", "number"], "description": "12, 12.5s or 00:01:02.640; from the source's start"}),
 ]
-_WORDS_SCHEMA = {"maxLength": 500, "minLength": 1, "pattern": WORDS, "type": "string"}
 _EXTEND = re.compile(r"([0-9]{1,2}(?:\.[0-9]{1,2})?)x")
 LONGEST_EXTENSION = 20  # times the window: what WCAG 2.2, 2.2.1 asks for is ten
 
@@ -154,23 +173,31 @@ Extension = Annotated[
     WithJsonSchema({"type": "string", "pattern": f"^{_EXTEND.pattern}$", "description": "times the window: 3x"}),
 ]
 Words = Annotated[str, Field(min_length=1, max_length=500, pattern=WORDS)]
+Prose = Annotated[str, Field(min_length=1, max_length=5000, pattern=PROSE)]
+
+
+def _by_language(words: dict[str, object]) -> WithJsonSchema:
+    one = {**words, "minLength": 1, "type": "string"}
+    several = {
+        "additionalProperties": False,
+        "minProperties": 1,
+        "patternProperties": {LANGUAGE: one},
+        "type": "object",
+    }
+    return WithJsonSchema({"anyOf": [one, several]})
+
+
 TextFile = Annotated[
     dict[Annotated[str, Field(pattern=LANGUAGE)], Words],
     Field(min_length=1),
     BeforeValidator(_read_text),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                _WORDS_SCHEMA,
-                {
-                    "additionalProperties": False,
-                    "minProperties": 1,
-                    "patternProperties": {LANGUAGE: _WORDS_SCHEMA},
-                    "type": "object",
-                },
-            ]
-        }
-    ),
+    _by_language({"maxLength": 500, "pattern": WORDS}),
+]
+ProseFile = Annotated[
+    dict[Annotated[str, Field(pattern=LANGUAGE)], Prose],
+    Field(min_length=1),
+    BeforeValidator(_read_text),
+    _by_language({"maxLength": 5000, "pattern": PROSE}),
 ]
 Name = Annotated[str, Field(pattern=IDENTIFIER)]
 TargetName = Annotated[str, Field(pattern=TARGET)]
@@ -191,6 +218,9 @@ Weight = Annotated[
     WithJsonSchema({"type": "number", "exclusiveMinimum": 0, "maximum": HEAVIEST, "default": 1}),
 ]
 Plain = Any  # checked against the variable's type later, with better words
+Picture = Annotated[str, Field(pattern=PICTURE, max_length=200)]
+Link = Annotated[str, Field(pattern=LINK, max_length=2000)]
+Track = Annotated[dict[Name, Words], Field(max_length=16)]  # free names for who counts viewers
 
 
 class Strict(BaseModel):
@@ -200,7 +230,7 @@ class Strict(BaseModel):
 
 
 class VariableFile(Strict):
-    """A variable of the story's memory."""
+    """A typed value."""
 
     type: Literal["bool", "int", "number", "string", "enum"]
     default: Plain
@@ -209,10 +239,16 @@ class VariableFile(Strict):
     values: list[str] | None = None
 
 
+class StateFile(VariableFile):
+    """A variable of the story's memory, and how long it is kept."""
+
+    scope: Literal["session", "viewer", "story"] = "session"
+
+
 class ProfileFile(VariableFile):
     """A read-only input given when the session starts."""
 
-    source: Literal["request", "token"] = "request"
+    source: Literal["request", "token", "crm", "clock"] = "request"
     pii: bool = False
 
 
@@ -230,6 +266,25 @@ class NextFile(RuleFile):
     priority: Annotated[int, Field(ge=-1000, le=1000)] = 0
 
 
+class PictureFile(Strict):
+    """A picture, where its condition holds."""
+
+    image: Picture
+    when: ExpressionText | None = None
+
+
+def _kind_of_picture(value: object) -> str:
+    return "[list]" if isinstance(value, list) else "[name]"
+
+
+# Told apart by their shape, so that a mistake in one is not told as one in the other too.
+PictureOrList = Annotated[
+    Annotated[Picture, Tag("[name]")]
+    | Annotated[list[PictureFile], Field(min_length=1, max_length=100), Tag("[list]")],
+    Discriminator(_kind_of_picture),
+]
+
+
 class ChoiceFile(Strict):
     """An answer."""
 
@@ -239,6 +294,11 @@ class ChoiceFile(Strict):
     when: ExpressionText | None = None
     set: dict[str, Plain] = Field(default_factory=dict)
     weight: Weight = Fraction(1)
+    image: PictureOrList | None = None
+    url: Link | None = None
+    score: Annotated[int, Field(ge=-1_000_000, le=1_000_000)] = 0
+    code: Annotated[str, Field(pattern=CODE)] | None = None
+    track: Track = Field(default_factory=dict)
 
 
 class HoldFile(Strict):
@@ -260,6 +320,15 @@ class AccessibleFile(Strict):
     """What a decision does for viewers who need it."""
 
     extend: Extension = Fraction(1)
+    speak: bool = False
+    keys: Annotated[list[Name], Field(max_length=16)] = Field(default_factory=list)
+
+
+class InputFile(Strict):
+    """An answer that is typed."""
+
+    type: Literal["code"] = "code"
+    length: Annotated[int, Field(ge=1, le=12)]
 
 
 class CheckpointFile(Strict):
@@ -273,14 +342,27 @@ class DecisionFile(Strict):
     """A question."""
 
     id: Name
-    prompt: TextFile
+    prompt: TextFile | None = None
     opens_at: Time | None = None
     closes_at: Time | None = None
-    default: Name
+    default: Name | None = None
+    timeout: TargetName | None = None
     lock: Literal["at_close", "immediate"] = "at_close"
     hold: HoldOrNot = False
-    accessible: AccessibleFile = AccessibleFile()
+    input: InputFile | None = None
+    layout: Name | None = None
+    accessible: AccessibleFile = Field(default_factory=AccessibleFile)
     choices: Annotated[list[ChoiceFile], Field(min_length=1, max_length=16)]
+
+
+class EventFile(Strict):
+    """What happens while a scene is watched."""
+
+    at: Time
+    when: ExpressionText | None = None
+    set: dict[str, Plain] = Field(default_factory=dict)
+    cue: Name | None = None
+    track: Track = Field(default_factory=dict)
 
 
 class MediaFile(Strict):
@@ -297,26 +379,66 @@ class MediaFile(Strict):
         return self
 
 
+class VariantFile(Strict):
+    """Another footage of a scene, or another part of it, where its condition holds."""
+
+    when: ExpressionText | None = None
+    src: Name | None = None
+    start: Annotated[Instant | None, Field(alias="in")] = None
+    end: Annotated[Instant | None, Field(alias="out")] = None
+
+
 class EndFile(Strict):
     """An ending."""
 
     id: Name
+    goal: bool = False
+    offer_checkpoints: Annotated[list[Name], Field(max_length=100)] = Field(default_factory=list)
+    credits: Time | None = None
 
 
 class SceneFile(Strict):
     """A node of the graph."""
 
     media: MediaFile
+    variants: Annotated[list[VariantFile], Field(max_length=16)] = Field(default_factory=list)
+    text: ProseFile | None = None
+    events: Annotated[list[EventFile], Field(max_length=100)] = Field(default_factory=list)
     decision: DecisionFile | None = None
+    decisions: Annotated[list[DecisionFile], Field(min_length=1, max_length=16)] | None = None
     next: list[NextFile] = Field(default_factory=list)
     end: EndFile | None = None
     checkpoint: CheckpointFile | None = None
+    track: Track = Field(default_factory=dict)
+
+
+class MenuFile(Strict):
+    """A place that viewers may go to at any time."""
+
+    id: Name | None = None
+    label: TextFile
+    to: TargetName
+    when: ExpressionText | None = None
+    reset: bool = False
+
+
+class ExperimentFile(Strict):
+    """Arms that viewers are shared out to, by weight."""
+
+    arms: Annotated[dict[Name, Weight], Field(min_length=2, max_length=16)]
+    assign: Literal["viewer", "session"] = "viewer"
+
+
+class LimitsFile(Strict):
+    """Bounds of one session."""
+
+    max_steps: Annotated[int, Field(ge=1, le=1_000_000)] = 10_000
 
 
 class DefaultsFile(Strict):
     """What decisions inherit."""
 
-    lead: Annotated[Length, Field(json_schema_extra={"default": "4s"})] = seconds_to_ticks(Fraction(4))
+    lead: Annotated[Lead, Field(json_schema_extra={"default": "auto"})] = AUTO_LEAD
     window: Annotated[Length, Field(json_schema_extra={"default": "10s"})] = seconds_to_ticks(Fraction(10))
     hold: HoldFile | None = None
     labels: Annotated[str, Field(pattern=LANGUAGE)] = "en"
@@ -331,11 +453,15 @@ class StoryFile(Strict):
     start: TargetName
     defaults: DefaultsFile = DefaultsFile()
     profile: dict[Name, ProfileFile] = Field(default_factory=dict)
-    state: dict[Name, VariableFile] = Field(default_factory=dict)
+    state: dict[Name, StateFile] = Field(default_factory=dict)
     conditions: dict[Name, ExpressionText] = Field(default_factory=dict, max_length=1000)
+    experiments: dict[Name, ExperimentFile] = Field(default_factory=dict, max_length=100)
     groups: dict[Name, Annotated[list[RuleFile], Field(min_length=1)]] = Field(default_factory=dict, max_length=1000)
+    artwork: Annotated[list[PictureFile], Field(max_length=100)] = []
+    menu: Annotated[list[MenuFile], Field(max_length=32)] = []
     scenes: Annotated[dict[Name, SceneFile], Field(min_length=1, max_length=10_000)]
     fallback: Name | None = None
+    limits: LimitsFile = LimitsFile()
     low_latency: bool = False
 
 

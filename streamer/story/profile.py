@@ -10,6 +10,8 @@ from streamer.story.file import shown
 from streamer.story.model import MAX_NUMBER, MAX_TEXT, Story, Value, Variable
 from streamer.story.rules import fitted
 
+NOT_GIVEN = {"crm": "looked up by the server", "clock": "read off the clock"}  # inputs that no request gives
+
 
 def checked_profile(story: Story, given: Mapping[str, object], *, trusted: bool) -> dict[str, Value]:
     """Gives the inputs as values of their types.
@@ -25,6 +27,14 @@ def checked_profile(story: Story, given: Mapping[str, object], *, trusted: bool)
     return {name: _checked(story, name, value, trusted=trusted) for name, value in given.items()}
 
 
+def looked_up(story: Story, found: Mapping[str, object]) -> tuple[dict[str, Value], tuple[str, ...]]:
+    """Gives what a look-up found as values of their types, and the names of what it found that fits none."""
+    wanted = {name: variable for name, variable in story.profile.items() if variable.source == "crm"}
+    fit = {name: value for name, value in found.items() if name in wanted and _fits(wanted[name], value)}
+    values = {name: fitted(wanted[name], value) for name, value in fit.items()}  # type: ignore[arg-type]  # they fit
+    return values, tuple(sorted(found.keys() - fit.keys()))
+
+
 def read_inputs(story: Story, given: Mapping[str, str]) -> dict[str, Value]:
     """Gives inputs that an author typed, of whatever source, as values of their types.
 
@@ -32,7 +42,11 @@ def read_inputs(story: Story, given: Mapping[str, str]) -> dict[str, Value]:
         MalformedRequest: names the input.
     """
     read = {name: _read(story.profile[name], text) if name in story.profile else text for name, text in given.items()}
-    return checked_profile(story, read, trusted=True)
+    looked = {name for name in read if name in story.profile and story.profile[name].source == "crm"}
+    found, wrong = looked_up(story, {name: read[name] for name in looked})
+    if wrong:
+        raise MalformedRequest(f"profile.{wrong[0]}", f"{shown(read[wrong[0]])} is no {story.profile[wrong[0]].type}")
+    return {**checked_profile(story, {n: v for n, v in read.items() if n not in looked}, trusted=True), **found}
 
 
 def _checked(story: Story, name: str, value: object, *, trusted: bool) -> Value:
@@ -42,6 +56,8 @@ def _checked(story: Story, name: str, value: object, *, trusted: bool) -> Value:
         match = difflib.get_close_matches(name, story.profile, n=1)
         hint = f"; did you mean {match[0]!r}?" if match else ""
         raise MalformedRequest(field, f"the story has no profile input {name!r}{hint}")
+    if variable.source in NOT_GIVEN:
+        raise MalformedRequest(field, f"profile input {name!r} is {NOT_GIVEN[variable.source]}, not given")
     if not trusted and (variable.source == "token" or variable.personal):
         raise MalformedRequest(
             field, f"profile input {name!r} is given by an app when it opens a session, not in an address"

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from itertools import takewhile
 
-from streamer.errors import LibraryError
+from streamer.errors import Finding, LibraryError
 from streamer.story.chance import pick
 from streamer.story.expressions import Expression, Failure, Reading
 from streamer.story.model import (
@@ -16,6 +17,10 @@ from streamer.story.model import (
     RANDOM,
     Choice,
     Decision,
+    Effects,
+    Experiment,
+    Happening,
+    Picture,
     Rule,
     Scene,
     Story,
@@ -24,34 +29,113 @@ from streamer.story.model import (
     Variable,
 )
 
+MONDAY = 1  # of weekday(); Sunday is 7
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opening:
+    """What a viewing is opened with, besides the story; the way follows from this and the answers alone."""
+
+    profile: Mapping[str, Value] = field(default_factory=dict)  # inputs; what is missing has its default
+    seed: int = 0  # of all draws; 0 to 2**64 - 1
+    viewer: str = ""  # who watches, as an app names them; empty: nobody knows
+    kept: Mapping[str, Value] = field(default_factory=dict)  # of variables that outlive a session
+    hour: int = 0  # 0 to 23
+    weekday: int = MONDAY
+    language: str = ""  # that the viewer reads; empty: the story's own
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Given:
+    """An opening as the story sees it: fixed for the whole viewing."""
+
+    profile: Mapping[str, Value]  # every input
+    arms: Mapping[str, str]  # by experiment
+    kept: Mapping[str, Value]
+    seed: int
+    hour: int
+    weekday: int
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Memory:
     """The story's memory at one place of one path. Mappings are never changed, only replaced."""
 
+    given: Given
     state: Mapping[str, Value]
-    profile: Mapping[str, Value]
     visits: Mapping[str, int]  # by scene; a scene not met is absent
     chosen: Mapping[str, str]  # by decision, the choice last taken; one not met is absent
-    seed: int = 0  # of all draws
+    score: int = 0
     draws: int = 0  # made so far
 
 
-def begin(story: Story, profile: Mapping[str, Value], seed: int = 0) -> Memory:
-    """Gives the memory before the first scene; `seed` is that of the session's draws."""
+def begin(story: Story, opening: Opening) -> Memory:
+    """Gives the memory before the first scene."""
     defaults = {name: variable.default for name, variable in story.profile.items()}
-    return Memory(
-        state={name: variable.default for name, variable in story.state.items()},
-        profile={**defaults, **profile},
-        visits={},
-        chosen={},
-        seed=seed,
+    clock = {"hour": opening.hour, "weekday": opening.weekday}
+    of_the_clock = {name: clock[name] for name, variable in story.profile.items() if variable.source == "clock"}
+    given = Given(
+        profile={**defaults, **opening.profile, **of_the_clock},
+        arms={each.name: arm_of(story, each, opening) for each in story.experiments},
+        kept={v.name: fitted(v, opening.kept[v.name]) for v in story.kept if is_kept(v, opening.kept.get(v.name))},
+        seed=opening.seed if story.draws else 0,
+        hour=opening.hour if story.asks_the_clock else 0,
+        weekday=opening.weekday if story.asks_the_clock else MONDAY,
     )
+    return _at_first(story, given)
+
+
+def begun_again(story: Story, memory: Memory) -> Memory:
+    """Gives the memory of a story that begins anew within one viewing: what outlives sessions stays as it is."""
+    stays = {variable.name: memory.state[variable.name] for variable in story.kept}
+    fresh = _at_first(story, memory.given)
+    return replace(fresh, state={**fresh.state, **stays}, draws=memory.draws)
+
+
+def _at_first(story: Story, given: Given) -> Memory:
+    state = {name: variable.default for name, variable in story.state.items()}
+    return Memory(given=given, state={**state, **given.kept}, visits={}, chosen={})
+
+
+def arm_of(story: Story, experiment: Experiment, opening: Opening) -> str:
+    """Gives the arm of a viewer, or of a session where no viewer is known: always the same one, stored nowhere."""
+    who = opening.viewer if experiment.by_viewer and opening.viewer else str(opening.seed)
+    digest = hashlib.blake2b(f"{story.id}|{experiment.name}|{who}".encode(), digest_size=8).digest()
+    return list(experiment.arms)[pick(int.from_bytes(digest), 0, list(experiment.arms.values()))]
+
+
+def is_kept(variable: Variable, value: object) -> bool:
+    """Tells whether a value can be one of the variable's; one kept by an earlier revision may be none."""
+    match variable.type:
+        case "bool":
+            return isinstance(value, bool)
+        case "int":
+            return isinstance(value, int) and not isinstance(value, bool)
+        case "number":
+            return isinstance(value, int | float) and not isinstance(value, bool)
+        case _:
+            return isinstance(value, str) and _is_writable(variable, value)
 
 
 def enter(memory: Memory, scene: Scene) -> Memory:
     """Counts the visit of a scene."""
     return replace(memory, visits={**memory.visits, scene.id: memory.visits.get(scene.id, 0) + 1})
+
+
+def take_of(story: Story, memory: Memory, scene: Scene) -> int:
+    """Gives which of its takes a scene is shown with; looked at as the scene is settled, with its visit counted."""
+    if not scene.variants:
+        return 0
+    reading, media = _reading(memory), scene.media
+    for variant in scene.variants:
+        if _holds(story, reading, variant.when):
+            media = variant.over(media)
+    return scene.takes.index(media)
+
+
+def happened(story: Story, memory: Memory, event: Happening) -> Memory:
+    """Gives the memory after an event; one whose condition does not hold changes nothing."""
+    return _with_effects(story, memory, event.set) if event.set and holds(story, memory, event.when) else memory
 
 
 def offered(story: Story, memory: Memory, decision: Decision) -> tuple[Choice, ...]:
@@ -60,26 +144,43 @@ def offered(story: Story, memory: Memory, decision: Decision) -> tuple[Choice, .
     return tuple(choice for choice in decision.choices if _holds(story, reading, choice.when))
 
 
+def picture_of(story: Story, memory: Memory, pictures: tuple[Picture, ...]) -> str | None:
+    """Gives the first picture that holds, or None."""
+    reading = _reading(memory)
+    return next((picture.image for picture in pictures if _holds(story, reading, picture.when)), None)
+
+
 def take(story: Story, memory: Memory, decision: Decision, choice: Choice) -> Memory:
     """Takes a choice: it is remembered, and its effects apply, each seeing those before it; a failing one does not."""
-    memory = replace(memory, chosen={**memory.chosen, decision.id: choice.id})
+    chosen = {**memory.chosen, decision.id: choice.id}
+    return _with_effects(story, replace(memory, chosen=chosen, score=memory.score + choice.score), choice.set)
+
+
+def _with_effects(story: Story, memory: Memory, effects: Effects) -> Memory:
+    if not effects:
+        return memory
     state = dict(memory.state)
-    for name, effect in choice.set:
+    for name, effect in effects:
         value = _evaluated(story, replace(memory, state=state), effect) if isinstance(effect, Expression) else effect
         variable = story.state[name]
-        if not isinstance(value, Failure) and _is_kept(variable, value):
+        if not isinstance(value, Failure) and _is_writable(variable, value):
             state[name] = fitted(variable, value)
     return replace(memory, state=state)
 
 
-def _is_kept(variable: Variable, value: Value) -> bool:
+def _is_writable(variable: Variable, value: Value) -> bool:
     if not isinstance(value, str):
         return True
     return value in variable.values if variable.type == "enum" else len(value) <= MAX_TEXT
 
 
-def default_of(memory: Memory, decision: Decision, choices: tuple[Choice, ...]) -> tuple[Choice, Memory]:
-    """Gives the choice taken without an answer, of those offered, and the memory with the draw that it took."""
+def default_of(memory: Memory, decision: Decision, choices: tuple[Choice, ...]) -> tuple[Choice | None, Memory]:
+    """Gives the choice taken without an answer, of those offered, and the memory with the draw that it took.
+
+    None: the decision names none; it leads where its time-out does.
+    """
+    if decision.default is None:
+        return None, memory
     if decision.default_is(FIRST):
         return choices[0], memory
     if decision.default_is(RANDOM):
@@ -88,20 +189,51 @@ def default_of(memory: Memory, decision: Decision, choices: tuple[Choice, ...]) 
     return next(choice for choice in choices if choice.id == decision.default), memory
 
 
-def successor(story: Story, memory: Memory, scene: Scene, choice: Choice | None) -> tuple[Scene, Memory]:
-    """Gives the scene after this one, where the choice leads, else by the rules of `next`; and the memory then."""
-    rules = (Rule(to=choice.to),) if choice is not None and choice.to is not None else scene.next
+def ways_on(story: Story, scene: Scene) -> tuple[Rule, ...]:
+    """Gives the rules of what follows a scene by itself: its `next`, else the group of its own name."""
+    return scene.next or ((Rule(to=f"@{scene.id}"),) if scene.id in story.groups else ())
+
+
+def successor(story: Story, memory: Memory, scene: Scene, target: Target | None) -> tuple[Scene, Memory]:
+    """Gives the scene after this one, at `target`, else by its own rules; and the memory then."""
+    rules = ways_on(story, scene) if target is None else (Rule(to=target),)
     return _led(story, memory, rules, f"no rule holds after scene {scene.id!r}")
 
 
-def opening(story: Story, memory: Memory) -> tuple[Scene, Memory]:
+def opening_scene(story: Story, memory: Memory) -> tuple[Scene, Memory]:
     """Gives the first scene, and the memory then."""
     return _led(story, memory, (Rule(to=story.start),), "no rule of its start holds")
 
 
+def led_to(story: Story, memory: Memory, target: Target) -> tuple[Scene, Memory]:
+    """Gives the scene that a target means, and the memory then."""
+    return _led(story, memory, (Rule(to=target),), f"no rule of {target!r} holds")
+
+
 def holds(story: Story, memory: Memory, condition: Expression | None) -> bool:
     """Tells whether a condition holds; one that fails to give a value does not."""
-    return _holds(story, _reading(memory), condition)
+    return condition is None or _holds(story, _reading(memory), condition)
+
+
+def failures_of(story: Story) -> tuple[Finding, ...]:
+    """Gives what failed as the story ran so far, as warnings with their places; forgets it."""
+    failures = story.expressions.failures
+    found = tuple(_failure(story, text, problem) for text, problem in failures.items())
+    failures.clear()
+    return found
+
+
+def _failure(story: Story, text: str, problem: str) -> Finding:
+    line, column, where = story.places.get(text, (0, 0, ""))
+    return Finding(
+        file=story.file,
+        line=line,
+        column=column,
+        field=where,
+        problem=f"{text!r} failed as the story ran: {problem}; it did not hold, and set nothing",
+        remedy="Mend the expression",
+        level="warning",
+    )
 
 
 def fitted(variable: Variable, value: Value) -> Value:
@@ -116,12 +248,30 @@ def fitted(variable: Variable, value: Value) -> Value:
     return float(bounded) if variable.type == "number" else bounded
 
 
+def possible_targets(story: Story, scene: Scene) -> tuple[Target, ...]:
+    """Gives where the story may go after a scene, whatever the memory: of its decisions, then by itself."""
+    targets = [choice.to for decision in scene.decisions for choice in decision.choices if choice.to is not None]
+    targets += [decision.timeout for decision in scene.decisions if decision.timeout is not None]
+    if scene.end is None and goes_by_itself(scene):
+        targets += [rule.to for rule in ways_on(story, scene)]
+    return tuple(dict.fromkeys(targets))
+
+
+def goes_by_itself(scene: Scene) -> bool:
+    """Tells whether a visit may end with no target kept of its decisions."""
+    return not any(_always_leads(decision) for decision in scene.decisions)
+
+
+def _always_leads(decision: Decision) -> bool:
+    """Tells whether every way through a decision has a target; one with no choice offered has none."""
+    if any(choice.to is None for choice in decision.choices):
+        return False
+    return any(choice.when is None for choice in decision.choices)
+
+
 def possible_successors(story: Story, scene: Scene) -> frozenset[str]:
-    """Gives the scenes that may come after this one on some path, whatever the memory."""
-    targets = [rule.to for rule in scene.next]
-    if scene.decision is not None:
-        targets += [choice.to for choice in scene.decision.choices if choice.to is not None]
-    found = {name for target in targets for name in scenes_of(story, target)}
+    """Gives the scenes that may come after this one on some path, whatever the memory; the menu aside."""
+    found = {name for target in possible_targets(story, scene) for name in scenes_of(story, target)}
     return frozenset(found | {story.fallback} if story.fallback and scene.end is None else found)
 
 
@@ -153,11 +303,12 @@ class _Resolving:
         The first that holds is taken; where it carries a weight, one is drawn among it and those that hold next after
         it, as far as they carry weights and have its priority.
         """
-        holding = [rule for rule in rules if self._holds(rule)]
-        if not holding:
+        first = next((index for index, rule in enumerate(rules) if self._holds(rule)), None)
+        if first is None:
             return None
-        rule = holding[0]
+        rule = rules[first]
         if rule.weight is not None:
+            holding = (each for each in rules[first:] if self._holds(each))
             run = list(takewhile(lambda each: each.weight is not None and each.priority == rule.priority, holding))
             rule = self._drawn(run)
         return self.scene_of(self.story.groups[rule.to[1:]]) if rule.to.startswith("@") else rule.to
@@ -189,7 +340,7 @@ def _drawn(memory: Memory, weights: list[Fraction]) -> tuple[int, Memory]:
     """Gives what was drawn; of one there is no draw."""
     if len(weights) == 1:
         return 0, memory
-    return pick(memory.seed, memory.draws, weights), replace(memory, draws=memory.draws + 1)
+    return pick(memory.given.seed, memory.draws, weights), replace(memory, draws=memory.draws + 1)
 
 
 def _holds(story: Story, reading: Reading, condition: Expression | None) -> bool:
@@ -202,6 +353,15 @@ def _evaluated(story: Story, memory: Memory, expression: Expression) -> Value | 
 
 def _reading(memory: Memory) -> Reading:
     """Gives what expressions read of a memory: named conditions are settled once for all that is asked of it."""
+    given = memory.given
     values: dict[str, object] = {f"state.{name}": value for name, value in memory.state.items()}
-    values |= {f"profile.{name}": value for name, value in memory.profile.items()}
-    return Reading(values=values, visits=memory.visits, chosen=memory.chosen)
+    values |= {f"profile.{name}": value for name, value in given.profile.items()}
+    values |= {f"arm.{name}": value for name, value in given.arms.items()}
+    return Reading(
+        values=values,
+        visits=memory.visits,
+        chosen=memory.chosen,
+        score=memory.score,
+        hour=given.hour,
+        weekday=given.weekday,
+    )

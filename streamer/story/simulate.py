@@ -10,9 +10,11 @@ import msgspec
 
 from streamer.story.model import Story
 from streamer.story.rules import possible_successors
+from streamer.story.visit import RULE
 from streamer.story.walk import Walk
 from streamer.units import TICKS_PER_SECOND, Ticks
 
+NOBODY = "(none)"  # in place of a choice, where none was taken
 AHEAD_SECONDS = (6, 10, 18, 30)  # how much settled media lie ahead, as the report asks
 
 
@@ -65,9 +67,10 @@ class Simulation:
         self._lengths.append(_seconds(end))
         self._scenes.update({seen.scene for seen in walk.scenes})
         self._ways.update({(before.scene, after.scene) for before, after in pairwise(walk.scenes)})
-        self._choices.update((each.decision, each.choice) for each in walk.decisions)
+        self._choices.update((each.decision, each.choice or NOBODY) for each in walk.decisions)
         self._endings[walk.ending if walk.ending is not None else ""] += 1
-        self._between += [_seconds(after.lock - before.lock) for before, after in pairwise(walk.decisions)]
+        asked = [each for each in walk.decisions if each.by != RULE]
+        self._between += [_seconds(after.lock - before.lock) for before, after in pairwise(asked)]
         for seconds in AHEAD_SECONDS:
             self._short[seconds] += _time_short(walk, Ticks(seconds * TICKS_PER_SECOND))
 
@@ -101,6 +104,8 @@ def _time_short(walk: Walk, ahead: Ticks) -> int:
     """Gives the ticks in which less than `ahead` is settled, if every answer counts at its lock and no sooner."""
     short, since = 0, Ticks(0)
     for each in walk.decisions:
+        if each.by == RULE:
+            continue
         short += max(each.lock - max(since, Ticks(each.join - ahead)), 0)
         since = each.lock
     return short

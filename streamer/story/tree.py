@@ -15,7 +15,7 @@ Path = tuple[str | int, ...]
 
 MAX_BYTES = 8 * 1024 * 1024
 MAX_DEPTH = 32
-MAX_FINDINGS = 100  # a file with more is hardly a story, and looking for look-alikes costs time
+MAX_FINDINGS = 100  # errors: a file with more is hardly a story, and looking for look-alikes costs time; warnings
 MAX_DIGITS = 40
 _NUMBER = re.compile(r"[-+]?(0|[1-9][0-9]*)(\.[0-9]+([eE][-+]?[0-9]+)?)?")
 _UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # YAML 1.2, 5.1
@@ -36,6 +36,7 @@ class Tree:
     values: dict[Path, tuple[int, int]] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
     _quotes: dict[Path, int | None] = field(default_factory=dict)  # columns before a text; None: on several lines
+    _counts: dict[str, int] = field(default_factory=dict)  # of findings, by level
     _misread: set[Path] = field(default_factory=set)  # scalars found wrong before anything was known of their meaning
 
     def place(self, path: Path, *, key: bool = False) -> tuple[int, int]:
@@ -45,6 +46,16 @@ class Tree:
         while path not in self.values and path:
             path = path[:-1]
         return self.values.get(path, (1, 1))
+
+    def value(self, path: Path) -> Any:
+        """Gives the data at a path; None: there are none."""
+        found = self.data
+        for part in path:
+            try:
+                found = found[part]
+            except (KeyError, IndexError, TypeError):
+                return None
+        return found
 
     def add(
         self,
@@ -66,10 +77,14 @@ class Tree:
         quotes = self._quotes.get(path)
         if within is not None and quotes is not None:
             column += quotes + within
-        self._note((line, column), path, problem, remedy, level)
+        self.note((line, column), spelled(path), problem, remedy, level)
 
-    def _note(self, place: tuple[int, int], path: Path, problem: str, remedy: str, level: str = "error") -> None:
-        if len(self.findings) == MAX_FINDINGS:
+    def note(self, place: tuple[int, int], where: str, problem: str, remedy: str, level: str = "error") -> None:
+        """Notes a finding at a line and column."""
+        count = self._counts[level] = self._counts.get(level, 0) + 1
+        if count > MAX_FINDINGS:
+            if level == "warning":
+                return
             more = Finding(
                 file=self.file,
                 line=0,
@@ -84,7 +99,7 @@ class Tree:
                 file=self.file,
                 line=place[0],
                 column=place[1],
-                field=spelled(path),
+                field=where,
                 problem=problem,
                 remedy=remedy,
                 level=level,
@@ -107,13 +122,16 @@ class Tree:
         for key_node, value_node in node.value:
             place = (key_node.start_mark.line + 1, key_node.start_mark.column + 1)
             if not isinstance(key_node, yaml.ScalarNode):
-                self._note(place, path, "has a key that is no plain word", "Write a word before the colon")
+                self.note(place, spelled(path), "has a key that is no plain word", "Write a word before the colon")
                 continue
             key = key_node.value
             if key in found:
                 first = self.keys[(*path, key)][0]
-                self._note(
-                    place, (*path, key), f"the key {key!r} stands twice (first in line {first})", "Keep one of them"
+                self.note(
+                    place,
+                    spelled((*path, key)),
+                    f"the key {key!r} stands twice (first in line {first})",
+                    "Keep one of them",
                 )
                 continue
             self.keys[(*path, key)] = place

@@ -11,13 +11,14 @@ import msgspec
 
 from streamer.errors import BranchlineError
 from streamer.story.chance import pick
-from streamer.story.model import Choice, Decision, Scene, Story, Value, instant_within
-from streamer.story.rules import Memory, begin, default_of, enter, offered, opening, successor, take
+from streamer.story.model import Choice, Story, Target, Value
+from streamer.story.rules import Memory, Opening, begin, opening_scene, successor
+from streamer.story.visit import RULE, VIEWER, Answered, Asked, Lengths, Progress, answer, arrive, left_at, unanswered
 from streamer.units import TICKS_PER_SECOND, Ticks, decimal_seconds
 
 Policy = Literal["default", "first", "uniform"]
 
-VIEWER = 2**63 + 1  # parts a viewer's draws from the story's
+WHO_WATCHES = 2**63 + 1  # parts a viewer's draws from the story's
 SHORTEST_TAIL = Fraction(1, 2)  # seconds; a last segment that is shorter belongs to the one before
 
 
@@ -64,8 +65,8 @@ class Decided:
     scene: str
     decision: str
     offered: tuple[str, ...]
-    choice: str
-    by: str  # "viewer" or "default"
+    choice: str | None  # None: none was taken
+    by: str  # "viewer", "default", "timeout" or "rule"
     lock: Ticks  # from the beginning of the viewing: when the choice became final
     join: Ticks  # likewise: where its branch begins
 
@@ -109,20 +110,20 @@ def _seconds(ticks: Ticks) -> msgspec.Raw:
     return msgspec.Raw(decimal_seconds(ticks, 6).encode())
 
 
-def lengths_of(story: Story, assumed: Ticks) -> dict[str, Ticks]:
-    """Gives the lengths of the scenes by what the file says: from `in` to `out`, else `assumed`."""
+def lengths_of(story: Story, assumed: Ticks) -> Lengths:
+    """Gives the lengths of the scenes' takes by what the file says: from `in` to `out`, else `assumed`."""
     return {
-        name: assumed if scene.media.end is None else Ticks(scene.media.end - scene.media.start)
+        name: tuple(assumed if take.end is None else Ticks(take.end - take.start) for take in scene.takes)
         for name, scene in story.scenes.items()
     }
 
 
 def walk(
     story: Story,
-    lengths: Mapping[str, Ticks],
+    lengths: Lengths,
     plan: Plan,
     *,
-    profile: Mapping[str, Value],
+    opening: Opening,
     segment: Ticks,
     most_scenes: int,
 ) -> Walk:
@@ -130,106 +131,137 @@ def walk(
 
     Args:
         story: the story.
-        lengths: of its scenes, by id.
+        lengths: of its scenes' takes, by id.
         plan: how the viewer answers.
-        profile: checked inputs by name; what is missing has its default.
+        opening: what the viewing is opened with.
         segment: the length of a Media Segment: an immediate answer cuts its scene where one ends.
         most_scenes: after so many the viewing is stopped, since a story may go round for ever.
 
     Raises:
         WalkError: the next answer is for another decision than the one met, or the decision does not offer it.
     """
-    walker = _Walker(story, plan, lengths, segment)
-    scene, memory = opening(story, begin(story, profile, plan.seed))
+    walker = _Walker(story, plan, segment)
+    scene, memory = opening_scene(story, begin(story, opening))
     seen: list[Seen] = []
     now = Ticks(0)
     while True:
-        memory = enter(memory, scene)
-        length = lengths[scene.id]
-        choice = None
-        if scene.decision is not None:
-            memory, choice, length = walker.decided(memory, scene, scene.decision, now)
-        seen.append(Seen(scene=scene.id, start=now, duration=length))
-        now = Ticks(now + length)
-        if scene.end is not None or len(seen) == most_scenes:
+        left = walker.visited(arrive(story, memory, scene, lengths), now)
+        seen.append(Seen(scene=scene.id, start=now, duration=left.after))
+        now = Ticks(now + left.after)
+        over = scene.end is not None and left.target is None
+        if over or len(seen) == most_scenes:
             break
-        scene, memory = successor(story, memory, scene, choice)
+        scene, memory = successor(story, left.memory, scene, left.target)
     return Walk(
         scenes=tuple(seen),
         decisions=tuple(walker.decisions),
-        state=memory.state,
-        ending=scene.end,
+        state=left.memory.state,
+        ending=scene.end.id if over and scene.end is not None else None,
         taken=walker.taken,
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Left:
+    """A visit that is over."""
+
+    memory: Memory
+    target: Target | None
+    after: Ticks  # how much of the scene was seen
 
 
 class _Walker:
     """The answers of one viewing as they are used up."""
 
-    def __init__(self, story: Story, plan: Plan, lengths: Mapping[str, Ticks], segment: Ticks) -> None:
+    def __init__(self, story: Story, plan: Plan, segment: Ticks) -> None:
         self._story = story
         self._plan = plan
-        self._lengths = lengths
         self._segment = segment
         self.taken = 0
         self.decisions: list[Decided] = []
 
-    def decided(self, memory: Memory, scene: Scene, decision: Decision, start: Ticks) -> tuple[Memory, Choice, Ticks]:
-        """Gives the memory after a decision of a scene that begins at `start`, the choice, and how much is seen."""
-        choices = offered(self._story, memory, decision)
-        length = self._lengths[scene.id]
-        cut, lock = length, instant_within(decision.closes_at, length)
-        if self.taken < len(self._plan.answers):
-            choice, at = self._given(scene, decision, choices)
-            by = "viewer"
-        else:
-            memory, choice, by = self._by_policy(memory, decision, choices)
-            at = instant_within(decision.opens_at, length)
-        if decision.immediate and by == "viewer":
-            cut, lock = _next_edge(max(at, Ticks(0)), length, self._segment), at
+    def visited(self, progress: Progress, start: Ticks) -> _Left:
+        """Gives a visit that begins at `start` as it ended."""
+        told = 0
+        while True:
+            for given in progress.answers[told:]:
+                self._tell(progress, start, given, self._by_whom(progress, given))
+            told = len(progress.answers)
+            asked = progress.asked
+            if asked is None:
+                return _Left(memory=progress.memory, target=progress.target, after=progress.length)
+            choice, by, at = self._answer(progress, asked)
+            progress = answer(self._story, progress, choice, by)
+            if asked.decision.immediate and by == VIEWER and choice is not None and choice.to is not None:
+                cut = _next_edge(max(at, Ticks(0)), progress.length, self._segment)
+                self._tell(progress, start, progress.answers[told], by, lock=at, join=cut)
+                return _Left(memory=left_at(self._story, progress, cut), target=choice.to, after=cut)
+            self._tell(progress, start, progress.answers[told], by)
+            told += 1
+
+    def _tell(
+        self,
+        progress: Progress,
+        start: Ticks,
+        given: Answered,
+        by: str,
+        *,
+        lock: Ticks | None = None,
+        join: Ticks | None = None,
+    ) -> None:
+        asked = given.asked
         self.decisions.append(
             Decided(
-                scene=scene.id,
-                decision=decision.id,
-                offered=tuple(each.id for each in choices),
-                choice=choice.id,
+                scene=progress.scene.id,
+                decision=asked.decision.id,
+                offered=tuple(each.id for each in asked.choices),
+                choice=given.choice.id if given.choice is not None else None,
                 by=by,
-                lock=Ticks(start + lock),
-                join=Ticks(start + cut),
+                lock=Ticks(start + (asked.closes if lock is None else lock)),
+                join=Ticks(start + (progress.length if join is None else join)),
             )
         )
-        return take(self._story, memory, decision, choice), choice, cut
 
-    def _given(self, scene: Scene, decision: Decision, choices: tuple[Choice, ...]) -> tuple[Choice, Ticks]:
+    def _by_whom(self, progress: Progress, given: Answered) -> str:
+        """Takes an answer to a decision that left nothing to decide: nobody is asked, but a list may name it."""
+        answers = self._plan.answers
+        if self.taken == len(answers) or answers[self.taken].decision != given.asked.decision.id:
+            return RULE
+        self._given(progress, given.asked)
+        return VIEWER
+
+    def _answer(self, progress: Progress, asked: Asked) -> tuple[Choice | None, str, Ticks]:
+        """Gives the choice, who took it, and when, from the scene's start."""
+        if self.taken < len(self._plan.answers):
+            choice, at = self._given(progress, asked)
+            return choice, VIEWER, at
+        if self._plan.policy == "first":
+            return asked.choices[0], VIEWER, asked.opens
+        if self._plan.policy == "uniform":
+            seed = self._plan.seed ^ WHO_WATCHES  # whoever watches draws otherwise than the story does
+            drawn = pick(seed, len(self.decisions), [Fraction(1)] * len(asked.choices))
+            return asked.choices[drawn], VIEWER, asked.opens
+        return *unanswered(progress), asked.closes
+
+    def _given(self, progress: Progress, asked: Asked) -> tuple[Choice, Ticks]:
         index, given = self.taken, self._plan.answers[self.taken]
-        if given.decision != decision.id:
+        name = asked.decision.id
+        if given.decision != name:
             raise WalkError(
-                index, f"scene {scene.id!r} asks decision {decision.id!r}; the answer is for {given.decision!r}"
+                index, f"scene {progress.scene.id!r} asks decision {name!r}; the answer is for {given.decision!r}"
             )
-        found = next((choice for choice in choices if choice.id == given.choice), None)
+        found = next((choice for choice in asked.choices if choice.id == given.choice), None)
         if found is None:
-            ids = ", ".join(choice.id for choice in choices)
-            raise WalkError(index, f"decision {decision.id!r} does not offer {given.choice!r}; it offers {ids}")
-        length = self._lengths[scene.id]
-        opens, closes = (instant_within(at, length) for at in (decision.opens_at, decision.closes_at))
-        at = opens if given.at is None else given.at
-        if given.at is not None and not opens <= given.at <= closes:
-            window = f"{decimal_seconds(opens, 3)} to {decimal_seconds(closes, 3)} s"
+            ids = ", ".join(choice.id for choice in asked.choices) or "nothing"
+            raise WalkError(index, f"decision {name!r} does not offer {given.choice!r}; it offers {ids}")
+        at = asked.opens if given.at is None else given.at
+        if given.at is not None and not asked.opens <= given.at <= asked.closes:
+            window = f"{decimal_seconds(asked.opens, 3)} to {decimal_seconds(asked.closes, 3)} s"
             raise WalkError(
-                index, f"decision {decision.id!r} is open from {window} of its scene, not at {decimal_seconds(at, 3)} s"
+                index, f"decision {name!r} is open from {window} of its scene, not at {decimal_seconds(at, 3)} s"
             )
         self.taken += 1
         return found, at
-
-    def _by_policy(self, memory: Memory, decision: Decision, choices: tuple[Choice, ...]) -> tuple[Memory, Choice, str]:
-        if self._plan.policy == "first":
-            return memory, choices[0], "viewer"
-        if self._plan.policy == "uniform":
-            seed = self._plan.seed ^ VIEWER  # whoever watches draws otherwise than the story does
-            drawn = pick(seed, len(self.decisions), [Fraction(1)] * len(choices))
-            return memory, choices[drawn], "viewer"
-        choice, memory = default_of(memory, decision, choices)
-        return memory, choice, "default"
 
 
 def _next_edge(at: Ticks, length: Ticks, segment: Ticks) -> Ticks:

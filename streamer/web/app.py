@@ -17,7 +17,8 @@ from streamer.service import Sessions
 from streamer.shelf import Shelf
 from streamer.store.sqlite import SqliteStore
 from streamer.web import media, pages, playlists, sessions
-from streamer.web.keys import ORIGIN, SESSIONS, SETTINGS, SHELF
+from streamer.web.keys import LIBRARY, ORIGIN, SESSIONS, SETTINGS, SHELF
+from streamer.web.lookup import LookingUp
 from streamer.web.middleware import boundary
 
 log = structlog.get_logger("branchline")
@@ -35,9 +36,10 @@ async def make_app(settings: Settings, clock: Clock | None = None) -> web.Applic
     identity = Identity(await asyncio.to_thread(load_secret, settings.state.path))
     shelf = Shelf(library, clock)
     store = await SqliteStore.open(settings.state.path / "sessions.sqlite")
-    found = Sessions(store=store, shelf=shelf, identity=identity, clock=clock, settings=settings)
+    look_up = LookingUp(settings.lookup) if settings.lookup.url else None
+    found = Sessions(store=store, shelf=shelf, identity=identity, clock=clock, settings=settings, look_up=look_up)
     app = web.Application(middlewares=[boundary], client_max_size=settings.server.body_bytes)
-    app[SETTINGS], app[SHELF], app[SESSIONS] = settings, shelf, found
+    app[SETTINGS], app[SHELF], app[SESSIONS], app[LIBRARY] = settings, shelf, found, library
     app[ORIGIN] = Origin(library, found.addresses.namer, settings.library.cache_bytes)
     _add_routes(app)
 
@@ -46,6 +48,8 @@ async def make_app(settings: Settings, clock: Clock | None = None) -> web.Applic
         yield
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+        if look_up is not None:
+            await look_up.close()
         await store.close()
 
     async def stop(_: web.Application) -> None:
@@ -79,9 +83,12 @@ def _add_routes(app: web.Application) -> None:
     router.add_post("/s/{session}/cmcd", playlists.report)
     router.add_get("/m/{name}", media.shared)
     router.add_get("/api/v1/stories", sessions.stories)
+    router.add_get("/api/v1/stories/{story:[a-z0-9-]{1,64}}", sessions.story)
+    router.add_get("/art/{picture}", sessions.art)
     router.add_post("/api/v1/sessions", sessions.create)
     router.add_get("/api/v1/sessions/{session}", sessions.state)
     router.add_get("/api/v1/sessions/{session}/events", sessions.events)
     router.add_post("/api/v1/sessions/{session}/choices", sessions.choose)
     router.add_post("/api/v1/sessions/{session}/position", sessions.place)
     router.add_post("/api/v1/sessions/{session}/back", sessions.go_back)
+    router.add_post("/api/v1/sessions/{session}/menu", sessions.take_from_menu)

@@ -5,11 +5,13 @@ from __future__ import annotations
 from aiohttp import web
 
 from streamer.config import Settings
+from streamer.library.filesystem import Library
 from streamer.origin import Origin
 from streamer.service import Sessions
 from streamer.shelf import Shelf
 
 SESSIONS = web.AppKey("sessions", Sessions)
 SHELF = web.AppKey("shelf", Shelf)
+LIBRARY = web.AppKey("library", Library)
 ORIGIN = web.AppKey("origin", Origin)
 SETTINGS = web.AppKey("settings", Settings)

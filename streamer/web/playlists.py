@@ -11,8 +11,10 @@ from streamer.hls.cmcd import read_events, read_request
 from streamer.hls.delivery import DirectiveError, Skip, read_directives
 from streamer.hls.media_playlist import MEDIA_TYPE
 from streamer.playlists import DELTA_LEVEL, Form
+from streamer.service import Asks
 from streamer.units import TICKS_PER_SECOND
 from streamer.web.keys import SESSIONS
+from streamer.web.languages import languages_of
 
 FIRST_RUN = 1
 NO_STORE = {"Cache-Control": "no-store"}
@@ -22,7 +24,8 @@ _LIST = {**NO_STORE, "Content-Type": MEDIA_TYPE, "Vary": "Accept-Encoding"}
 async def play(request: web.Request) -> web.Response:
     """Opens a session and gives its Multivariant Playlist; stores nothing."""
     profile = {name: value for name, value in request.query.items() if not name.startswith(("_HLS_", "CMCD"))}
-    opened = await request.app[SESSIONS].open(request.match_info["story"], profile, trusted=False)
+    asks = Asks(languages=languages_of(request))
+    opened = await request.app[SESSIONS].open(request.match_info["story"], profile, trusted=False, asks=asks)
     return _multivariant(request, opened.edition.multivariant_at(f"../s/{opened.id}/{FIRST_RUN}/"))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
@@ -10,44 +11,78 @@ import msgspec
 from aiohttp import web
 from aiohttp_sse import EventSourceResponse, sse_response
 
-from streamer.errors import MalformedRequest, NotAllowed
+from streamer.errors import LibraryError, MalformedRequest, NotAllowed, NotFound
+from streamer.service import Asks
 from streamer.session.choosing import Answer
 from streamer.session.cues import Cue
-from streamer.story.model import text_in
+from streamer.shelf import Edition
+from streamer.story.labels import best_language
+from streamer.story.model import Value, text_in
+from streamer.story.profile import checked_profile
+from streamer.story.rules import Opening, begin, picture_of
 from streamer.units import ticks_of_milliseconds
-from streamer.web.keys import SESSIONS, SETTINGS, SHELF
+from streamer.web.keys import LIBRARY, SESSIONS, SETTINGS, SHELF
+from streamer.web.languages import languages_of
+from streamer.web.media import FOR_EVER
 from streamer.web.playlists import FIRST_RUN, NO_STORE
 
 MAX_WORD = 64  # characters of an id
+MAX_OFFSET_MINUTES = 14 * 60  # of a clock from UTC
+PICTURE_TYPES = {
+    "jpg": "image/jpeg",
+    "jpeg": "image/jpeg",
+    "png": "image/png",
+    "webp": "image/webp",
+    "avif": "image/avif",
+    "gif": "image/gif",
+}
 MAX_RATE = 16  # of play; browsers allow no more
 MAX_POSITION_SECONDS = 7 * 24 * 3600
 
 
 async def create(request: web.Request) -> web.Response:
     """Opens a session for an app."""
-    body = await _body(request, {"story", "profile", "extended_time"})
+    known = {"story", "profile", "extended_time", "viewer", "consent", "language", "utc_offset_minutes"}
+    body = await _body(request, known)
     story = _word(body, "story")
     profile = body.get("profile", {})
     if not isinstance(profile, dict):
         raise MalformedRequest("profile", "profile is an object of inputs by name")
-    extended = body.get("extended_time", False)
-    if not isinstance(extended, bool):
-        raise MalformedRequest("extended_time", "extended_time is true or false")
-    opened = await request.app[SESSIONS].open(story, profile, trusted=True, extended=extended)
+    offset = body.get("utc_offset_minutes", 0)
+    if isinstance(offset, bool) or not isinstance(offset, int) or abs(offset) > MAX_OFFSET_MINUTES:
+        raise MalformedRequest(
+            "utc_offset_minutes", f"utc_offset_minutes is a whole number, {MAX_OFFSET_MINUTES} at most either way"
+        )
+    language = (_word(body, "language"),) if "language" in body else ()
+    asks = Asks(
+        extended=_flag(body, "extended_time"),
+        viewer=_word(body, "viewer") if "viewer" in body else "",
+        consent=_flag(body, "consent"),
+        languages=(*language, *languages_of(request)),
+        offset_minutes=offset,
+    )
+    opened = await request.app[SESSIONS].open(story, profile, trusted=True, asks=asks)
     base = public_url(request)
     control = f"{base}/api/v1/sessions/{opened.id}"
     found = opened.edition.story
+    inputs = checked_profile(found, {n: v for n, v in profile.items() if not found.profile[n].personal}, trusted=True)
     return web.json_response(
         {
             "id": opened.id,
             "playback_url": f"{base}/s/{opened.id}/{FIRST_RUN}/index.m3u8",
             "control_url": f"{control}/choices",
             "back_url": f"{control}/back",
+            "menu_url": f"{control}/menu",
             "position_url": f"{control}/position",
             "events_url": f"{control}/events",
             "token": opened.token,
             "expires_at": datetime.fromtimestamp(opened.expires_ms / 1000, UTC).isoformat().replace("+00:00", "Z"),
-            "story": {"id": found.id, "title": text_in(found.title, found.language)},
+            "story": {
+                "id": found.id,
+                "title": text_in(found.title, opened.language or found.language),
+                "language": opened.language or found.language,
+                "poster_url": _poster(request, opened.edition, inputs),
+            },
         },
         status=201,
         headers={**NO_STORE, "Location": control},
@@ -57,14 +92,20 @@ async def create(request: web.Request) -> web.Response:
 async def choose(request: web.Request) -> web.Response:
     """Takes an answer."""
     token = _token(request)
-    body = await _body(request, {"decision", "visit", "choice", "answer_id"})
+    body = await _body(request, {"decision", "visit", "choice", "code", "answer_id"})
     visit = body.get("visit")
     if isinstance(visit, bool) or not isinstance(visit, int) or not 1 <= visit < 2**31:
         raise MalformedRequest("visit", "visit is a whole number from 1")
+    code = _word(body, "code") if "code" in body else None
+    if code is not None and "choice" in body:
+        raise MalformedRequest("code", "an answer has a choice, or the code that was typed; not both")
     answer = Answer(
-        visit=visit, decision=_word(body, "decision"), choice=_word(body, "choice"), answer_id=_word(body, "answer_id")
+        visit=visit,
+        decision=_word(body, "decision"),
+        choice=_word(body, "choice") if code is None else "",
+        answer_id=_word(body, "answer_id"),
     )
-    taken = await request.app[SESSIONS].choose(request.match_info["session"], token, answer)
+    taken = await request.app[SESSIONS].choose(request.match_info["session"], token, answer, code)
     return web.json_response(taken, headers=NO_STORE)
 
 
@@ -95,9 +136,23 @@ async def go_back(request: web.Request) -> web.Response:
     return web.json_response(told, headers=NO_STORE)
 
 
+async def take_from_menu(request: web.Request) -> web.Response:
+    """Takes a viewer where a menu item leads."""
+    token = _token(request)
+    body = await _body(request, {"item", "answer_id"})
+    session = request.match_info["session"]
+    item, answer_id = _word(body, "item"), _word(body, "answer_id")
+    run = await request.app[SESSIONS].take_from_menu(session, token, item, answer_id)
+    told = {"run": run, "playback_url": f"{public_url(request)}/s/{session}/{run}/index.m3u8"}
+    return web.json_response(told, headers=NO_STORE)
+
+
 async def state(request: web.Request) -> web.Response:
     """Tells how things stand."""
-    return web.json_response(await request.app[SESSIONS].state(request.match_info["session"]), headers=NO_STORE)
+    found = await request.app[SESSIONS].state(request.match_info["session"])
+    if "decision" in found:
+        found = {**found, "decision": _with_pictures(request, found["decision"])}
+    return web.json_response(found, headers=NO_STORE)
 
 
 async def events(request: web.Request) -> web.StreamResponse:
@@ -107,38 +162,83 @@ async def events(request: web.Request) -> web.StreamResponse:
     try:
         first = await anext(cues)  # an error is answered as one, before the stream begins
         async with sse_response(request, headers={"Access-Control-Allow-Origin": "*"}) as stream:
-            place = f"{public_url(request)}/s/{session}"
-            await _tell(stream, first, place)
+            await _tell(request, stream, first)
             async for cue in cues:
-                await _tell(stream, cue, place)
+                await _tell(request, stream, cue)
         return stream
     finally:
         await cues.aclose()
 
 
-async def _tell(stream: EventSourceResponse, cue: Cue | None, place: str) -> None:
+async def _tell(request: web.Request, stream: EventSourceResponse, cue: Cue | None) -> None:
     if cue is not None:
         data = cue.data
         if cue.kind == "run":
+            place = f"{public_url(request)}/s/{request.match_info['session']}"
             data = {**data, "playback_url": f"{place}/{data['run']}/index.m3u8"}
+        if cue.kind == "decision":
+            data = _with_pictures(request, data)
         with suppress(ConnectionResetError):  # the page has gone; the stream notices by itself
             await stream.send(_text(data), event=cue.kind)
 
 
-async def stories(request: web.Request) -> web.Response:
-    """Lists the stories."""
+def _with_pictures(request: web.Request, data: Any) -> dict[str, object]:
+    """Gives a decision with the addresses of its pictures in place of their names."""
     base = public_url(request)
-    found = [
-        {
-            "id": edition.story.id,
-            "title": text_in(edition.story.title, edition.story.language),
-            "play_url": f"{base}/play/{edition.story.id}.m3u8",
-            "watch_url": f"{base}/watch/{edition.story.id}",
-            "extended_time": edition.story.can_extend,
-        }
-        for edition in await request.app[SHELF].stories()
+    choices = [
+        {**choice, "image": f"{base}/art/{choice['image']}"} if "image" in choice else choice
+        for choice in data["choices"]
     ]
-    return web.json_response({"stories": found}, headers=NO_STORE)
+    return {**data, "choices": choices}
+
+
+async def stories(request: web.Request) -> web.Response:
+    """Lists the stories, each with the poster for the inputs of the query and the texts in the viewer's language."""
+    found = [_described(request, edition) for edition in await request.app[SHELF].stories()]
+    return web.json_response({"stories": found}, headers={**NO_STORE, "Vary": "Accept-Language"})
+
+
+async def story(request: web.Request) -> web.Response:
+    """Describes a story, likewise."""
+    edition = await request.app[SHELF].current(request.match_info["story"])
+    return web.json_response(_described(request, edition), headers={**NO_STORE, "Vary": "Accept-Language"})
+
+
+def _described(request: web.Request, edition: Edition) -> dict[str, object]:
+    base, found = public_url(request), edition.story
+    known = {
+        name: value
+        for name, value in request.query.items()
+        if name in found.profile and found.profile[name].source == "request" and not found.profile[name].personal
+    }
+    inputs = checked_profile(found, known, trusted=False)
+    language = best_language(languages_of(request), sorted(found.languages)) or found.language
+    return {
+        "id": found.id,
+        "title": text_in(found.title, language),
+        "poster_url": _poster(request, edition, inputs),
+        "play_url": f"{base}/play/{found.id}.m3u8",
+        "watch_url": f"{base}/watch/{found.id}",
+        "extended_time": found.can_extend,
+    }
+
+
+def _poster(request: web.Request, edition: Edition, inputs: Mapping[str, Value]) -> str | None:
+    """Gives the address of a story's poster for some inputs, or None."""
+    found = edition.story
+    picture = picture_of(found, begin(found, Opening(profile=inputs)), found.artwork)
+    return None if picture is None else f"{public_url(request)}/art/{edition.package.pictures[picture]}"
+
+
+async def art(request: web.Request) -> web.Response:
+    """Gives a poster or a choice's picture."""
+    name = request.match_info["picture"]
+    try:
+        body = await request.app[LIBRARY].read_picture(name)
+    except LibraryError as error:
+        raise NotFound("there is no such picture") from error
+    headers = {"Cache-Control": FOR_EVER, "X-Content-Type-Options": "nosniff"}
+    return web.Response(body=body, content_type=PICTURE_TYPES[name.rpartition(".")[2]], headers=headers)
 
 
 def public_url(request: web.Request) -> str:
@@ -171,6 +271,13 @@ def _word(body: dict[str, Any], name: str) -> str:
     value = body.get(name)
     if not isinstance(value, str) or not 1 <= len(value) <= MAX_WORD:
         raise MalformedRequest(name, f"{name} is a text of 1 to {MAX_WORD} characters")
+    return value
+
+
+def _flag(body: dict[str, Any], name: str) -> bool:
+    value = body.get(name, False)
+    if not isinstance(value, bool):
+        raise MalformedRequest(name, f"{name} is true or false")
     return value
 
 

@@ -70,7 +70,7 @@ def package(story_id: str = "sample", text: str = "story: 1") -> Package:
         target_duration=2,
         video=(VIDEO,),
         audio=AUDIO,
-        scenes={"yard": CLIP},
+        scenes={"yard": (CLIP,)},
     )
     return msgspec.structs.replace(draft, revision=revision_of(draft))
 
@@ -280,8 +280,8 @@ async def test_readers_never_see_a_file_half_written(library: Library) -> None:
 
 
 async def test_metadata_are_found_by_their_id_alone(library: Library) -> None:
-    mark = Mark(id="0123456789ab", number=1, at=Ticks(7), duration=Ticks(9), value="{}")
-    draft = msgspec.structs.replace(package(), marks={"a": mark}, revision="")
+    mark = Mark(id="0123456789ab", clip="c" * 24, number=1, at=Ticks(7), duration=Ticks(9), value="{}")
+    draft = msgspec.structs.replace(package(), marks={"a": (mark,)}, revision="")
 
     library.publish(msgspec.structs.replace(draft, revision=revision_of(draft)))
 

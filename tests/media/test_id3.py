@@ -23,7 +23,7 @@ from tests.builders import seconds
 SEGMENT = write_segment(
     [Sample(data=b"abc", duration=3600, is_sync=True, composition_offset=0) for _ in range(50)], 180_000, 1
 )
-MARK = Mark(id="00ff00ff0000", number=1, at=seconds("3.52"), duration=seconds(5), value='{"v":1}')
+MARK = Mark(id="00ff00ff0000", clip="c" * 24, number=1, at=seconds("3.52"), duration=seconds(5), value='{"v":1}')
 
 
 def boxes(data: bytes) -> list[tuple[bytes, bytes]]:

@@ -63,7 +63,7 @@ async def sound(bench: Bench, package: Package, *clips: tuple[str, bool]) -> NDA
     stream = [await bench.library.read_init(package.audio.init)]
     offset = 0
     for scene, short in clips:
-        found = await segments(bench, package.scenes[scene], "a0", short=short)
+        found = await segments(bench, package.scenes[scene][0], "a0", short=short)
         stream += [shift_decode_time(segment, offset) for segment in found]
         offset = decode_time_of(stream[-1]) + duration_of(stream[-1])
     command = [bench.tools.ffmpeg, "-v", "warning", "-i", "pipe:0", "-f", "s16le", "-ac", "2", "pipe:1"]
@@ -78,7 +78,7 @@ async def pictures(bench: Bench, package: Package, rendition: str, *scenes: str)
     stream = [await bench.library.read_init(video.init)]
     offset = 0
     for scene in scenes:
-        found = await segments(bench, package.scenes[scene], rendition)
+        found = await segments(bench, package.scenes[scene][0], rendition)
         stream += [shift_decode_time(segment, offset) for segment in found]
         offset = decode_time_of(stream[-1]) + duration_of(stream[-1])
     command = [bench.tools.ffmpeg, "-v", "warning", "-i", "pipe:0", "-fps_mode", "passthrough"]
@@ -104,9 +104,9 @@ async def test_clips_of_any_source_share_the_initialization_sections_of_their_re
     assert [video.codecs for video in package.video] == ["avc1.64001f"] * 2
     assert package.audio.codecs == "mp4a.40.2"
     assert package.target_duration == 2
-    assert package.scenes["b"].frames == 83  # 80 pictures at 23.976 a second are 3.337 s
+    assert package.scenes["b"][0].frames == 83  # 80 pictures at 23.976 a second are 3.337 s
     count, said = await pictures(bench, package, "v1", "a", "b", "c", "a")
-    assert (count, said) == (sum(package.scenes[scene].frames for scene in "abca"), "")
+    assert (count, said) == (sum(package.scenes[scene][0].frames for scene in "abca"), "")
 
 
 async def test_segments_begin_with_key_frames_at_exact_frames_and_lie_end_to_end(bench: Bench) -> None:
@@ -114,7 +114,7 @@ async def test_segments_begin_with_key_frames_at_exact_frames_and_lie_end_to_end
 
     expected = {"a": [50, 30], "b": [50, 56]}
     for scene, lengths in expected.items():
-        clip = package.scenes[scene]
+        clip = package.scenes[scene][0]
         for video in package.video:
             init = await bench.library.read_init(video.init)
             at = 0
@@ -138,7 +138,7 @@ async def test_the_sound_of_contiguous_clips_of_one_source_joins_as_if_it_had_ne
 
     played = await sound(bench, package, ("a", False), ("b", True))
 
-    assert package.scenes["a"].renditions["a0"].others[-1] == ()  # 3.2 s are 150 AAC frames
+    assert package.scenes["a"][0].renditions["a0"].others[-1] == ()  # 3.2 s are 150 AAC frames
     join = int(3.2 * RATE)
     around = slice(join - 4800, join + 4800)
     assert np.abs(played[around] - sine(around.start, 9600)).max() < CODING_NOISE
@@ -159,7 +159,7 @@ async def test_a_clip_sounds_as_its_source_from_the_first_frame_that_a_decoder_c
 
 async def test_the_last_sound_segment_exists_a_frame_shorter_where_the_length_does_not_fit(bench: Bench) -> None:
     package = await bench.package()
-    clip = package.scenes["b"]
+    clip = package.scenes["b"][0]
     index = clip.renditions["a0"]
 
     long, short = [(await segments(bench, clip, "a0", short=short))[-1] for short in (False, True)]
@@ -175,7 +175,7 @@ async def test_the_last_sound_segment_exists_a_frame_shorter_where_the_length_do
 
 async def test_every_sound_segment_exists_as_the_last_of_a_scene_that_is_cut(bench: Bench) -> None:
     package = await bench.package()
-    clip = package.scenes["b"]
+    clip = package.scenes["b"][0]
     picture, index = clip.renditions["v0"], clip.renditions["a0"]
     begins, end = 0, Fraction(0)
     for number, others in enumerate(index.others):
@@ -230,7 +230,7 @@ async def test_a_source_without_sound_is_silent_and_one_with_too_little_ends_in_
     assert not silent.any()
     assert np.abs(loud[: int(2.9 * RATE)]).max() > 0.05
     assert np.abs(loud[int(3.1 * RATE) :]).max() < 0.001
-    assert len(loud) == -(-int(package.scenes["a"].frames * RATE / 25) // AUDIO_FRAME_SAMPLES) * AUDIO_FRAME_SAMPLES
+    assert len(loud) == -(-int(package.scenes["a"][0].frames * RATE / 25) // AUDIO_FRAME_SAMPLES) * AUDIO_FRAME_SAMPLES
 
 
 async def test_what_is_unchanged_is_not_encoded_again(bench: Bench) -> None:
@@ -267,7 +267,7 @@ async def test_a_source_of_the_same_content_is_known_by_it_whatever_its_date(ben
 
 async def test_a_damaged_clip_is_encoded_again(bench: Bench) -> None:
     package = await bench.package()
-    damaged = bench.library.root / "clips" / package.scenes["a"].id / "v1-0.m4s"
+    damaged = bench.library.root / "clips" / package.scenes["a"][0].id / "v1-0.m4s"
     whole = damaged.read_bytes()
     damaged.write_bytes(whole[:-1])
 

@@ -13,7 +13,7 @@ FORK = "fork 12.52 -> left | right\nleft 7.36 -> fork\nright 8 ."
 
 
 def timeline() -> Timeline:
-    return start_timeline(staged(FORK), {})
+    return start_timeline(staged(FORK))
 
 
 def right() -> Committed:
@@ -55,7 +55,7 @@ def test_a_viewing_is_told_in_order() -> None:
     assert window[0].data["closes_in_ms"] == 4520
     assert window[0].data["window_ms"] == 5000
     assert lock[0].data == {"visit": 1, "decision": "after-fork", "choice": "right", "by": "viewer"}
-    assert end[0].data == {"ending": "right", "visit": 2}
+    assert end[0].data == {"ending": "right", "goal": False, "score": 0, "visit": 2}
 
 
 def test_who_comes_late_hears_how_things_stand() -> None:
@@ -100,7 +100,7 @@ def test_the_next_cue_of_the_clock_is_known() -> None:
 
 
 def test_a_hold_is_told_with_the_time_that_it_lasts() -> None:
-    held = start_timeline(staged(FORK.replace("fork ", "fork? ", 1)), {})
+    held = start_timeline(staged(FORK.replace("fork ", "fork? ", 1)))
     window, told = tell(held, "4", Told())
     hold, _ = tell(held, "8.52", told)
 
@@ -111,7 +111,7 @@ def test_a_hold_is_told_with_the_time_that_it_lasts() -> None:
 
 
 def test_going_back_is_told_and_so_is_a_new_run() -> None:
-    marked = start_timeline(staged(FORK.replace("fork ", "fork* ", 1)), {})
+    marked = start_timeline(staged(FORK.replace("fork ", "fork* ", 1)))
     _, told = tell(marked, "4", Told())
     back = follow(marked, WentBack(checkpoint="fork", answer_id="a", cut=4))
     gone, _ = tell(back, "5", told)

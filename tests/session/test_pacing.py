@@ -32,7 +32,7 @@ from streamer.session.pacing import (
 )
 from streamer.session.timeline import Timeline, follow, start_timeline
 from streamer.units import Ticks, ticks_of_milliseconds
-from tests.builders import lengths_of, seconds, staged, staged_text, story_text
+from tests.builders import grown, lengths_of, seconds, staged, staged_text, story_text
 
 FORK = "fork 12.52 -> left | right\nleft 7.36 .\nright 8 ."
 SEEN = Policy(requests_seen=True)
@@ -62,7 +62,7 @@ def started(position: str = "0", requested: int = 0) -> Register:
 
 
 def test_the_first_answer_lists_exactly_three_segments() -> None:
-    timeline = start_timeline(staged(FORK), {})
+    timeline = start_timeline(staged(FORK))
 
     for policy in (SEEN, UNSEEN):
         assert advanced(on(timeline), Edge(), Register(), Ticks(0), now_ms=START_MS, policy=policy).published == 3
@@ -104,7 +104,7 @@ def test_a_stop_shorter_than_the_patience_counts_since_the_player_went_on_from_i
 
 
 def test_before_a_decision_the_edge_keeps_six_seconds_ahead() -> None:
-    timeline = start_timeline(staged(FORK), {})
+    timeline = start_timeline(staged(FORK))
     edge = Edge(published=6)
     last = Ticks(timeline.last.end - seconds(6))
 
@@ -115,7 +115,7 @@ def test_before_a_decision_the_edge_keeps_six_seconds_ahead() -> None:
 
 
 def test_the_edge_is_braked_three_segments_beyond_the_newest_request() -> None:
-    timeline = start_timeline(staged("long 60 -> last\nlast 8 ."), {})
+    timeline = grown("long 60 -> last\nlast 8 .")
 
     seen = advanced(on(timeline), Edge(published=3), started(requested=1), seconds(30), now_ms=START_MS, policy=SEEN)
     unseen = advanced(on(timeline), Edge(published=3), started(), seconds(30), now_ms=START_MS, policy=UNSEEN)
@@ -125,7 +125,7 @@ def test_the_edge_is_braked_three_segments_beyond_the_newest_request() -> None:
 
 
 def test_polls_side_by_side_share_one_step_of_three() -> None:
-    timeline = start_timeline(staged("long 60 -> last\nlast 8 ."), {})
+    timeline = grown("long 60 -> last\nlast 8 .")
     first = advanced(on(timeline), Edge(published=3), started(), seconds(30), now_ms=START_MS, policy=UNSEEN)
 
     second = advanced(on(timeline), first, started(), seconds(30), now_ms=START_MS + 200, policy=UNSEEN)
@@ -135,7 +135,7 @@ def test_polls_side_by_side_share_one_step_of_three() -> None:
 
 
 def test_nothing_past_the_join_is_listed_before_the_lock() -> None:
-    timeline = start_timeline(staged(FORK), {})
+    timeline = start_timeline(staged(FORK))
 
     edge = advanced(on(timeline), Edge(published=6), started(requested=7), seconds(100), now_ms=START_MS, policy=SEEN)
 
@@ -143,7 +143,7 @@ def test_nothing_past_the_join_is_listed_before_the_lock() -> None:
 
 
 def test_an_unanswered_decision_takes_its_default_at_the_lock() -> None:
-    timeline = start_timeline(staged(FORK), {})
+    timeline = start_timeline(staged(FORK))
     register = started(requested=7)
 
     assert due_at(timeline, (), register, Ticks(seconds("8.52") - 1), SEEN) is None
@@ -154,7 +154,7 @@ def test_an_unanswered_decision_takes_its_default_at_the_lock() -> None:
 
 
 def test_a_default_waits_until_the_viewer_has_come_near_the_join() -> None:
-    timeline = start_timeline(staged(FORK), {})
+    timeline = start_timeline(staged(FORK))
 
     assert due_at(timeline, (), started(requested=3), seconds(11), SEEN) is None
     assert due_at(timeline, (), started(requested=0), seconds(11), SEEN) is None
@@ -162,7 +162,7 @@ def test_a_default_waits_until_the_viewer_has_come_near_the_join() -> None:
 
 
 def test_the_last_answer_is_committed_at_the_lock_and_not_before() -> None:
-    timeline = start_timeline(staged(FORK), {})
+    timeline = start_timeline(staged(FORK))
     answers = tuple(
         Answered(visit=1, decision="after-fork", choice=choice, answer_id=choice, at=seconds(5))
         for choice in ("left", "right")
@@ -176,19 +176,17 @@ def test_the_last_answer_is_committed_at_the_lock_and_not_before() -> None:
 
 
 def test_an_ending_has_nothing_due() -> None:
-    assert due_at(start_timeline(staged("only 8 ."), {}), (), started(), seconds(100), SEEN) is None
+    assert due_at(start_timeline(staged("only 8 .")), (), started(), seconds(100), SEEN) is None
 
 
 def test_it_is_known_when_the_clock_will_change_the_list() -> None:
-    timeline = start_timeline(staged(FORK), {})
+    timeline = start_timeline(staged(FORK))
 
     assert next_change_ms(on(timeline), Edge(published=3), Register(), START_MS, SEEN) is None
     assert next_change_ms(on(timeline), Edge(published=3), started(requested=3), START_MS + 500, SEEN) == 1000
     assert next_change_ms(on(timeline), Edge(published=7), started("8"), START_MS, SEEN) == 520
     assert next_change_ms(on(timeline), Edge(published=7), started("9"), START_MS, SEEN) is None
-    assert (
-        next_change_ms(on(start_timeline(staged("only 8 ."), {})), Edge(published=4), started(), START_MS, SEEN) is None
-    )
+    assert next_change_ms(on(start_timeline(staged("only 8 ."))), Edge(published=4), started(), START_MS, SEEN) is None
 
 
 def test_the_page_s_word_is_believed_up_to_what_was_published() -> None:
@@ -226,7 +224,7 @@ def test_a_pause_that_was_said_stops_the_clock_whatever_the_player_asks_for() ->
 
     assert playhead(polled, START_MS + 60_000, SEEN) == seconds(3)
     assert after_a_stop(polled, START_MS + 600_000, SEEN) == polled
-    assert next_change_ms(on(start_timeline(staged(FORK), {})), Edge(published=3), polled, START_MS, SEEN) is None
+    assert next_change_ms(on(start_timeline(staged(FORK))), Edge(published=3), polled, START_MS, SEEN) is None
     assert playhead(goes_on, START_MS + 62_000, SEEN) == seconds(4)
 
 
@@ -237,7 +235,7 @@ LONG = "long 60 -> left | right\nleft 7.36 .\nright 8 ."
 
 
 def test_in_a_long_part_the_lead_grows_to_ten_seconds_and_is_six_again_before_the_decision() -> None:
-    timeline = start_timeline(staged(LONG), {})
+    timeline = start_timeline(staged(LONG))
     course = on(timeline)
 
     leads = [float(timeline.end_of(n) - listed_from(course, n, SEEN)) / seconds(1) for n in range(3, 30)]
@@ -248,7 +246,7 @@ def test_in_a_long_part_the_lead_grows_to_ten_seconds_and_is_six_again_before_th
 
 
 def test_no_list_stays_as_it_is_for_more_than_one_and_a_quarter_target_durations() -> None:
-    timeline = start_timeline(staged(LONG), {})
+    timeline = start_timeline(staged(LONG))
     course = on(timeline)
     moments = [listed_from(course, n, SEEN) for n in range(3, 30)]
 
@@ -263,7 +261,7 @@ def test_a_late_lock_shortens_the_lead_so_that_the_silence_before_it_is_no_longe
         .replace("closes_at: -4s", "closes_at: -0.5s")
         .replace("start: fork", "start: fork\ndefaults: {lead: 0.5s}")
     )
-    timeline = start_timeline(staged_text(text, lengths_of(FORK)), {})
+    timeline = start_timeline(staged_text(text, lengths_of(FORK)))
     quick = msgspec.structs.replace(started(), react_ms=10)
     course = on(timeline, quick)
 
@@ -272,7 +270,7 @@ def test_a_late_lock_shortens_the_lead_so_that_the_silence_before_it_is_no_longe
 
 
 def test_parts_come_within_one_part_target_up_to_the_silence_before_the_lock() -> None:
-    timeline = start_timeline(staged(LONG, in_parts=True), {})
+    timeline = start_timeline(staged(LONG, in_parts=True))
     course = on(timeline)
     target = ticks_of_milliseconds(timeline.stage.part_target_ms)
 
@@ -288,7 +286,7 @@ def test_parts_come_within_one_part_target_up_to_the_silence_before_the_lock() -
 
 
 def test_an_edge_moves_part_by_part_and_the_last_segment_comes_whole() -> None:
-    timeline = start_timeline(staged("only 20 .", in_parts=True), {})
+    timeline = grown("only 20 .", in_parts=True)
     course = on(timeline)
     edge, seen = Edge(), []
     for step in range(160):
@@ -310,7 +308,7 @@ def test_an_edge_moves_part_by_part_and_the_last_segment_comes_whole() -> None:
     ],
 )
 def test_a_list_has_what_is_asked_for_or_the_part_that_follows_it(edge: Edge, wanted: list[tuple[int, int]]) -> None:
-    timeline = start_timeline(staged(LONG, in_parts=True), {})
+    timeline = start_timeline(staged(LONG, in_parts=True))
     asked = [(segments, parts) for segments in range(3, 7) for parts in (0, 1, 2, 3, 4, 5, 9)]
 
     listed = {each for each in asked if lists(timeline, edge, *each)}
@@ -321,8 +319,8 @@ def test_a_list_has_what_is_asked_for_or_the_part_that_follows_it(edge: Edge, wa
 
 
 def test_what_lies_too_far_ahead_is_told_apart() -> None:
-    plain = start_timeline(staged(LONG), {})
-    timeline = start_timeline(staged(LONG, in_parts=True), {})
+    plain = start_timeline(staged(LONG))
+    timeline = start_timeline(staged(LONG, in_parts=True))
     edge = Edge(published=5, parts=2)
 
     assert not too_far(plain, edge, 7, 99)
@@ -356,18 +354,15 @@ def test_what_a_player_needs_is_seen_of_it() -> None:
 
 
 def test_the_lock_comes_earlier_for_a_player_that_needs_longer_and_then_stays() -> None:
-    timeline = start_timeline(staged(FORK), {})
+    timeline = start_timeline(staged(FORK))
     placed = timeline.open
     assert placed is not None
     slow = msgspec.structs.replace(started(), poll_ms=4000, fetch_ms=1000)
 
-    assert lock_of(timeline, placed, started(), SEEN) == placed.closes
-    assert lock_of(timeline, placed, slow, SEEN) == placed.join - seconds("5.8")
-    assert lock_of(timeline, placed, with_lock(slow, timeline, placed.closes), SEEN) == placed.closes
-    assert (
-        lock_of(timeline, placed, msgspec.structs.replace(slow, poll_ms=60_000), SEEN)
-        == (placed.opens + placed.closes) // 2
-    )
+    assert lock_of(placed, started(), SEEN) == placed.closes
+    assert lock_of(placed, slow, SEEN) == placed.join - seconds("5.8")
+    assert lock_of(placed, with_lock(slow, placed, placed.closes), SEEN) == placed.closes
+    assert lock_of(placed, msgspec.structs.replace(slow, poll_ms=60_000), SEEN) == (placed.opens + placed.closes) // 2
 
 
 # ── holding ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -377,7 +372,7 @@ HELD = "fork? 12.52 -> left | right\nleft 7.36 .\nright 8 ."
 
 
 def test_a_decision_without_an_answer_is_held_open_segment_by_segment() -> None:
-    timeline = start_timeline(staged(HELD), {})
+    timeline = start_timeline(staged(HELD))
     register = started(requested=7)
     before, held = on(timeline, register, seconds("8.5")), on(timeline, register, seconds("8.52"))
 
@@ -393,7 +388,7 @@ def test_a_decision_without_an_answer_is_held_open_segment_by_segment() -> None:
 
 
 def test_a_held_decision_is_left_at_the_first_segment_after_its_answer() -> None:
-    timeline = start_timeline(staged(HELD), {})
+    timeline = start_timeline(staged(HELD))
     answer = (Answered(visit=1, decision="after-fork", choice="right", answer_id="a", at=seconds(11)),)
 
     commit = due_at(timeline, answer, started(requested=8), seconds(11), SEEN, published=9)
@@ -408,7 +403,7 @@ def test_a_held_decision_is_left_at_the_first_segment_after_its_answer() -> None
 
 
 def test_an_answer_before_the_lock_needs_no_hold() -> None:
-    timeline = start_timeline(staged(HELD), {})
+    timeline = start_timeline(staged(HELD))
     answer = (Answered(visit=1, decision="after-fork", choice="right", answer_id="a", at=seconds(5)),)
 
     commit = due_at(timeline, answer, started(requested=7), seconds(9), SEEN, published=7)
@@ -418,7 +413,7 @@ def test_an_answer_before_the_lock_needs_no_hold() -> None:
 
 
 def test_a_hold_ends_with_the_default() -> None:
-    timeline = start_timeline(staged(HELD), {})
+    timeline = start_timeline(staged(HELD))
     over = Ticks(timeline.end_of(timeline.settled + 4) - seconds(4))
 
     assert due_at(timeline, (), started(requested=10), Ticks(over - 1), SEEN, published=11) is None
@@ -430,7 +425,7 @@ def test_a_hold_ends_with_the_default() -> None:
 
 def test_who_asked_for_more_time_gets_it() -> None:
     text = story_text(HELD).replace("hold: true", "accessible: {extend: 4x}")
-    timeline = start_timeline(staged_text(text, lengths_of(HELD)), {})
+    timeline = start_timeline(staged_text(text, lengths_of(HELD)))
 
     assert on(timeline, started(), seconds(9)).held == 0
     assert on(timeline, started(), seconds(9), extended=True).hold == seconds(15)
@@ -438,9 +433,9 @@ def test_who_asked_for_more_time_gets_it() -> None:
 
 
 def test_what_may_be_dropped_is_not_reserved() -> None:
-    plain, held = start_timeline(staged(FORK), {}), start_timeline(staged(HELD), {})
-    immediate = start_timeline(staged(FORK.replace("fork ", "fork! ", 1)), {})
-    back = start_timeline(staged(FORK.replace("fork ", "fork* ", 1)), {})
+    plain, held = start_timeline(staged(FORK)), start_timeline(staged(HELD))
+    immediate = start_timeline(staged(FORK.replace("fork ", "fork! ", 1)))
+    back = start_timeline(staged(FORK.replace("fork ", "fork* ", 1)))
 
     assert not may_be_cut(plain, 6)
     assert may_be_cut(held, 7)
@@ -486,7 +481,7 @@ def test_a_page_is_believed_before_a_player_and_a_player_before_its_requests() -
 def test_a_rate_counts() -> None:
     word = Word(source=Source.BEACON, position=seconds(0), rate=2.0)
     double = with_word(started(), START_MS, SEEN, Edge(), word=word, most=FAR)
-    timeline = start_timeline(staged(FORK), {})
+    timeline = start_timeline(staged(FORK))
 
     assert playhead(double, START_MS + 1_000, SEEN) == seconds(2)
     assert next_change_ms(on(timeline), Edge(published=7), double, START_MS, SEEN) == 4260

@@ -124,7 +124,7 @@ def viewed(trace: Trace, *, early: bool = False) -> Outcome:
         lost=sum(choice is not None and commits.get(visit) not in (None, choice) for visit, choice in asked.items()),
         silence_ms=player.silence_ms,
         position=player.position,
-        choices=list(commits.values()),
+        choices=[choice for choice in commits.values() if choice is not None],
     )
 
 

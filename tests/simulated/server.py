@@ -41,7 +41,7 @@ class Server:
 
     def __init__(self, stage: Stage, policy: Policy) -> None:
         self.policy = policy
-        self.timeline: Timeline = start_timeline(stage, {})
+        self.timeline: Timeline = start_timeline(stage)
         self.record = SessionRecord(story="test", revision="r", created_ms=0, profile={})
         self.register, self.edge = Register(), Edge()
         self.answered_ms = 0
@@ -107,7 +107,7 @@ class Server:
             play, course = self._play(now_ms), self._course(now_ms)
             placed = self.timeline.open
             if placed is not None and course.lock is not None and play >= placed.opens:
-                self.register = with_lock(self.register, self.timeline, course.lock)
+                self.register = with_lock(self.register, placed, course.lock)
             commit = due(
                 course, self.record.events, self.register, play, published=self.edge.published, policy=self.policy
             )

@@ -10,12 +10,15 @@ from pathlib import Path
 import pytest
 import yaml
 
-from streamer.story.codec import MAX_NESTED, load_story, read_story
+from streamer.story.checks import MAX_NESTED
+from streamer.story.codec import load_story, read_story
 from streamer.story.expressions import MAX_CHARACTERS, ExpressionError, Failure, Reading
 from streamer.story.file import StoryFile, schema_text
 from streamer.story.model import MAX_TEXT, Story
-from streamer.story.rules import begin, offered, opening
+from streamer.story.rules import Opening, begin, offered, opening_scene
 from streamer.story.tree import MAX_BYTES, MAX_DEPTH, MAX_DIGITS, MAX_FINDINGS
+from streamer.story.walk import Given, Plan, lengths_of, walk
+from tests.builders import seconds
 
 ROOT = Path(__file__).parents[2]
 SCHEMA = ROOT / "config" / "story.schema.json"
@@ -41,8 +44,8 @@ def test_the_schema_is_that_of_the_reader(request: pytest.FixtureRequest) -> Non
 def test_the_example_of_the_page_is_a_story() -> None:
     story = example()
 
-    memory = begin(story, {"plan": "pro"})
-    decision = opening(story, memory)[0].decision
+    memory = begin(story, Opening(profile={"plan": "pro"}))
+    decision = opening_scene(story, memory)[0].decisions[0]
     assert decision is not None
     assert [choice.id for choice in offered(story, memory, decision)] == ["take", "leave", "skip"]
 
@@ -59,7 +62,7 @@ def example() -> Story:
 def test_an_expression_of_the_page_is_what_it_says(row: tuple[str, str, str]) -> None:
     text, kind, value = row
     story = example()
-    memory = begin(story, {"plan": "pro"})
+    memory = begin(story, Opening(profile={"plan": "pro"}))
     memory = replace(memory, state={"seen": 2, "lamp": True}, visits={"hall": 1})
 
     if kind == "refused":
@@ -78,7 +81,32 @@ def test_an_expression_of_the_page_is_what_it_says(row: tuple[str, str, str]) ->
         assert found == yaml.safe_load(value.strip("`"))
 
 
+ORDER = re.findall(r"^\| `(\{.*\})` \| (.*?) ?\| `(\{n: .*?\})` \|$", PAGE, re.MULTILINE)
+
+
+@pytest.mark.parametrize("row", ORDER)
+def test_a_visit_of_the_page_leaves_the_state_it_says(row: tuple[str, str, str]) -> None:
+    scene, answers, state = row
+    text = (
+        "story: 1\nid: order\ntitle: Order\nstart: s\nstate: {n: {type: int, default: 0}}\nscenes:\n"
+        f"  s: {scene.replace('{', '{media: {src: s, out: 20s}, ', 1)}\n"
+        "  w: {media: {src: w}, end: {id: w}}\n  z: {media: {src: z}, end: {id: z}}\n"
+    )
+    story = load_story(text, "order.yaml")
+    taken = re.findall(r"`(\w+)`", answers)
+    decisions = [decision.id for decision in story.decisions]
+    given = tuple(Given(decision=name, choice=choice) for name, choice in zip(decisions, taken, strict=False))
+
+    found = walk(
+        story, lengths_of(story, seconds(20)), Plan(answers=given), opening=Opening(), segment=seconds(2), most_scenes=9
+    )
+
+    assert found.state == yaml.safe_load(state)
+    assert found.taken == len(taken)
+
+
 def test_the_page_has_the_examples() -> None:
+    assert len(ORDER) == 6
     assert len(re.findall(r"^\| `.*` \| (?:bool|int|number|string|refused) \|", PAGE, re.MULTILINE)) == 14
 
 

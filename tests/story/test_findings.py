@@ -53,6 +53,10 @@ def findings_of(text: str) -> list[Finding]:
     return list(read_story(text, "story.yaml")[1])
 
 
+def errors_of(text: str) -> list[Finding]:
+    return [finding for finding in findings_of(text) if finding.level == "error"]
+
+
 def test_ten_mistakes_give_ten_findings_with_place_and_remedy() -> None:
     with pytest.raises(StoryError) as caught:
         load_story(TEN_MISTAKES, "story.yaml")
@@ -64,7 +68,7 @@ def test_ten_mistakes_give_ten_findings_with_place_and_remedy() -> None:
         ),
         (
             "story.yaml:5:1: error: colour: unknown key 'colour'. Known here: story, id, title, start, defaults, "
-            "profile, state, conditions, groups, scenes, fallback, low_latency"
+            "profile, state, conditions, experiments, groups, artwork, menu, scenes, fallback, limits, low_latency"
         ),
         "story.yaml:7:47: error: state.skill.default: 7 is above max 3. Write a default of type int",
         (
@@ -77,7 +81,7 @@ def test_ten_mistakes_give_ten_findings_with_place_and_remedy() -> None:
         ),
         (
             "story.yaml:14:7: error: scenes.intro.decision.idd: unknown key 'idd'. Did you mean 'id'? Known here: id, "
-            "prompt, opens_at, closes_at, default, lock, hold, accessible, choices"
+            "prompt, opens_at, closes_at, default, timeout, lock, hold, input, layout, accessible, choices"
         ),
         (
             "story.yaml:20:45: error: scenes.intro.decision.choices[0].when: choice 'left' is the default and may be "
@@ -273,7 +277,8 @@ def test_a_warning_alone_does_not_refuse_a_story() -> None:
     story, findings = read_story(text, "story.yaml")
 
     assert story is not None
-    assert [finding.level for finding in findings] == ["warning"]
+    assert {finding.level for finding in findings} == {"warning"}
+    assert [finding.field for finding in findings] == ["state.lantern", "scenes.lamplight"]
 
 
 def test_a_look_alike_key_is_named() -> None:
@@ -318,7 +323,7 @@ def test_a_fallback_is_a_way_on_from_everywhere() -> None:
 def test_every_scene_of_a_circle_that_nothing_leaves_is_told() -> None:
     text = changed("end: {id: lost}", "next: [{to: lamplight}]").replace("end: {id: arrived}", "next: [{to: darkness}]")
 
-    found = findings_of(text)
+    found = errors_of(text)
 
     assert [finding.field for finding in found] == ["scenes.tunnel", "scenes.darkness", "scenes.lamplight"]
     assert {finding.problem.partition("' ")[2] for finding in found} == {
@@ -342,8 +347,8 @@ def nested(section: str, entry: str, levels: int) -> str:
 def test_what_rests_on_itself_more_than_32_deep_is_refused(section: str, entry: str, base: str) -> None:
     sample = SAMPLE.replace("conditions:\n  may_turn: visits('turntable') < 3\n", "").replace(", when: may_turn", "")
 
-    assert findings_of(sample + nested(section, entry, 31) + base) == []
-    (finding,) = findings_of(sample + nested(section, entry, 32) + base)
+    assert errors_of(sample + nested(section, entry, 31) + base) == []
+    (finding,) = errors_of(sample + nested(section, entry, 32) + base)
     assert finding.problem == f"{section.removesuffix('s')} 'n32' is nested more than 32 deep"
 
 
@@ -519,7 +524,7 @@ def test_no_data_raises_anything_but_its_findings(data: Any) -> None:
 
 
 def test_the_good_story_that_is_spoilt_above_is_good() -> None:
-    assert findings_of(json.dumps(GOOD)) == []
+    assert errors_of(json.dumps(GOOD)) == []
 
 
 WAITS = """
@@ -580,9 +585,7 @@ def test_a_hold_is_the_decision_s_own_or_that_of_the_defaults(how: str, hold: Ho
     text = WAITS.replace("DEFAULTS", "defaults: {hold: {src: idle, max: 20s}}").replace("HOW", how)
     story = load_story(text.replace("{id: top, label: Again}", "{id: c, label: C}"), "story.yaml")
 
-    decision = story.scenes["a"].decision
-    assert decision is not None
-    assert decision.hold == hold
+    assert story.scenes["a"].decisions[0].hold == hold
     assert hold_sources(story) == ((hold.src,) if hold else ())
 
 

@@ -17,13 +17,15 @@ from streamer.story.lint import check_lengths
 from streamer.story.model import Story, text_in
 from streamer.story.profile import checked_profile, read_inputs
 from streamer.story.rules import (
+    Memory,
+    Opening,
     begin,
     default_of,
     enter,
     fitted,
     holds,
     offered,
-    opening,
+    opening_scene,
     possible_successors,
     scenes_of,
     successor,
@@ -84,8 +86,7 @@ def story() -> Story:
 
 
 def test_a_story_reads_as_it_is_written(story: Story) -> None:
-    decision = story.scenes["ask"].decision
-    assert decision is not None
+    decision = story.scenes["ask"].decisions[0]
     assert (decision.opens_at, decision.closes_at) == (seconds(-13), seconds(-5))
     assert (story.scenes["ask"].media.start, story.scenes["ask"].media.end) == (seconds("1.5"), seconds("21.5"))
     assert text_in(story.title, "sv") == "Regler"
@@ -101,14 +102,13 @@ def test_json_is_read_like_yaml(story: Story) -> None:
 
 
 def test_the_first_rule_that_holds_is_taken_and_an_empty_group_falls_through(story: Story) -> None:
-    assert opening(story, begin(story, {}))[0].id == "ask"
-    assert opening(story, begin(story, {"plan": "pro"}))[0].id == "pro"
+    assert opening_scene(story, begin(story, Opening()))[0].id == "ask"
+    assert opening_scene(story, begin(story, Opening(profile={"plan": "pro"})))[0].id == "pro"
 
 
 def test_effects_apply_in_order_each_seeing_those_before_and_stay_in_bounds(story: Story) -> None:
-    memory = begin(story, {})
-    decision = story.scenes["ask"].decision
-    assert decision is not None
+    memory = begin(story, Opening())
+    decision = story.scenes["ask"].decisions[0]
     up, twice = decision.choices[0], decision.choices[1]
 
     once = take(story, memory, decision, up)
@@ -121,9 +121,8 @@ def test_effects_apply_in_order_each_seeing_those_before_and_stay_in_bounds(stor
 
 
 def test_what_cannot_be_computed_changes_nothing_and_does_not_hold(story: Story) -> None:
-    memory = begin(story, {})
-    decision = story.scenes["ask"].decision
-    assert decision is not None
+    memory = begin(story, Opening())
+    decision = story.scenes["ask"].decisions[0]
 
     after = take(story, memory, decision, decision.choices[3])
 
@@ -135,10 +134,9 @@ def test_what_cannot_be_computed_changes_nothing_and_does_not_hold(story: Story)
 
 
 def test_choices_are_offered_while_their_condition_holds(story: Story) -> None:
-    decision = story.scenes["ask"].decision
-    assert decision is not None
-    basic = begin(story, {})
-    expert = take(story, begin(story, {"plan": "pro"}), decision, decision.choices[0])
+    decision = story.scenes["ask"].decisions[0]
+    basic = begin(story, Opening())
+    expert = take(story, begin(story, Opening(profile={"plan": "pro"})), decision, decision.choices[0])
 
     assert [choice.id for choice in offered(story, basic, decision)] == ["up", "twice", "along"]
     assert [choice.id for choice in offered(story, expert, decision)] == ["up", "twice", "expert", "along"]
@@ -146,24 +144,23 @@ def test_choices_are_offered_while_their_condition_holds(story: Story) -> None:
 
 def test_a_choice_without_a_target_goes_on_as_if_nothing_had_been_asked(story: Story) -> None:
     ask = story.scenes["ask"]
-    assert ask.decision is not None
-    memory = enter(begin(story, {}), ask)
+    memory = enter(begin(story, Opening()), ask)
 
-    assert successor(story, memory, ask, ask.decision.choices[3])[0].id == "plain"
-    assert successor(story, memory, ask, ask.decision.choices[0])[0].id == "ask"
+    assert successor(story, memory, ask, ask.decisions[0].choices[3].to)[0].id == "plain"
+    assert successor(story, memory, ask, ask.decisions[0].choices[0].to)[0].id == "ask"
 
 
 def test_where_no_rule_holds_the_fallback_is_taken(story: Story) -> None:
-    assert successor(story, begin(story, {}), story.scenes["plain"], None)[0].id == "lost"
+    assert successor(story, begin(story, Opening()), story.scenes["plain"], None)[0].id == "lost"
 
 
 def test_a_story_that_was_not_checked_says_what_it_lacks(story: Story) -> None:
     loose = replace(story, fallback=None, start="@never")
 
     with pytest.raises(LibraryError, match="no rule holds after scene 'plain'"):
-        successor(loose, begin(loose, {}), loose.scenes["plain"], None)
+        successor(loose, begin(loose, Opening()), loose.scenes["plain"], None)
     with pytest.raises(LibraryError, match="no rule of its start holds"):
-        opening(loose, begin(loose, {}))
+        opening_scene(loose, begin(loose, Opening()))
 
 
 def test_values_are_kept_within_their_bounds(story: Story) -> None:
@@ -227,7 +224,7 @@ def test_a_wrong_profile_input_is_named(story: Story, given: dict[str, object], 
     ],
 )
 def test_times_are_checked_once_lengths_are_known(story: Story, ask: str, words: str) -> None:
-    lengths = {name: seconds(8) for name in story.scenes} | {"ask": seconds(ask)}
+    lengths = {name: (seconds(8),) for name in story.scenes} | {"ask": (seconds(ask),)}
 
     found = "\n".join(str(finding) for finding in check_lengths(story, lengths, "rules.yaml"))
 
@@ -238,7 +235,7 @@ def test_times_are_checked_once_lengths_are_known(story: Story, ask: str, words:
 def test_lengths_that_the_file_itself_knows_are_checked_as_it_is_read() -> None:
     _, findings = read_story(TEXT.replace("00:00:21.500", "00:00:13.000"), "rules.yaml")
 
-    (found,) = findings
+    (found,) = (finding for finding in findings if finding.level == "error")
     assert (found.line, found.field) == (29, "scenes.ask.decision.opens_at")  # not written, so that the decision is
     assert found.problem == "opens before the scene (of 11.500 s) begins"
 
@@ -252,7 +249,7 @@ def test_times_from_the_start_are_checked_once_lengths_are_known(opens: str, clo
         "      prompt: Well?\n", f"      prompt: Well?\n      opens_at: {opens}\n      closes_at: {closes}\n"
     )
     loaded = load_story(text.replace(', out: "00:00:21.500"', ""), "rules.yaml")
-    lengths = {name: seconds(20) for name in loaded.scenes}
+    lengths = {name: (seconds(20),) for name in loaded.scenes}
 
     assert words in "\n".join(str(finding) for finding in check_lengths(loaded, lengths, "rules.yaml"))
 
@@ -303,9 +300,8 @@ scenes:
 
 def test_a_bare_text_is_in_the_fallback_language() -> None:
     loaded = load_story(WORDS.replace("start: a", "start: a\ndefaults: {labels: sv}", 1), "words.yaml")
-    decision = loaded.scenes["a"].decision
+    decision = loaded.scenes["a"].decisions[0]
 
-    assert decision is not None
     assert decision.prompt == {"sv": "Vad?"}
     assert text_in(decision.prompt, "en") == "Vad?"
     assert loaded.language == "sv"
@@ -323,16 +319,14 @@ def test_times_may_be_numbers_seconds_or_a_clock() -> None:
         media = load_story(WORDS.replace("in: 1,", f"in: {written},"), "words.yaml").scenes["a"].media
         assert (media.start, media.end) == (seconds(read), seconds(31))
     negative = WORDS.replace("closes_at: 6s", "opens_at: -00:00:14.5\n      closes_at: -4.25")
-    decision = load_story(negative, "words.yaml").scenes["a"].decision
-    assert decision is not None
+    decision = load_story(negative, "words.yaml").scenes["a"].decisions[0]
     assert (decision.opens_at, decision.closes_at) == (seconds("-14.5"), seconds("-4.25"))
     assert load_story(WORDS.replace("31s", "24:00:00"), "words.yaml").scenes["a"].media.end == seconds(24 * 3600)
 
 
 def test_a_window_longer_than_what_is_before_the_lock_opens_with_the_scene() -> None:
-    decision = load_story(WORDS, "words.yaml").scenes["a"].decision
+    decision = load_story(WORDS, "words.yaml").scenes["a"].decisions[0]
 
-    assert decision is not None
     assert (decision.opens_at, decision.closes_at) == (0, seconds(6))
 
 
@@ -350,12 +344,11 @@ def test_a_window_longer_than_what_is_before_the_lock_opens_with_the_scene() -> 
 def test_what_an_effect_may_not_be_it_does_not_become(choice: str, after: dict[str, object]) -> None:
     loaded = load_story(WORDS, "words.yaml")
     scene = loaded.scenes["a"]
-    assert scene.decision is not None
-    found = scene.decision.choice(choice)
+    found = scene.decisions[0].choice(choice)
     assert found is not None
-    memory = enter(begin(loaded, {}), scene)
+    memory = enter(begin(loaded, Opening()), scene)
 
-    changed = take(loaded, memory, scene.decision, found).state
+    changed = take(loaded, memory, scene.decisions[0], found).state
 
     assert changed == {**memory.state, **after}
     assert {name: type(value) for name, value in changed.items()} == {
@@ -365,13 +358,12 @@ def test_what_an_effect_may_not_be_it_does_not_become(choice: str, after: dict[s
 
 def test_a_text_grows_no_longer_than_64_characters() -> None:
     loaded = load_story(WORDS, "words.yaml")
-    assert loaded.scenes["a"].decision is not None
-    twice = loaded.scenes["a"].decision.choice("twice")
+    twice = loaded.scenes["a"].decisions[0].choice("twice")
     assert twice is not None
-    memory = begin(loaded, {})
+    memory = begin(loaded, Opening())
 
     for _ in range(20):
-        memory = take(loaded, memory, loaded.scenes["a"].decision, twice)
+        memory = take(loaded, memory, loaded.scenes["a"].decisions[0], twice)
 
     assert memory.state["said"] == "abcdefgh" * 8
 
@@ -399,12 +391,11 @@ def test_a_visit_is_counted_before_anything_is_asked() -> None:
     text = WORDS.replace("label: {en: Said},", "label: {en: Said}, when: visits('a') == 2,")
     loaded = load_story(text, "words.yaml")
     scene = loaded.scenes["a"]
-    assert scene.decision is not None
-    once = enter(begin(loaded, {}), scene)
+    once = enter(begin(loaded, Opening()), scene)
     twice = enter(once, scene)
 
-    assert "said" not in [choice.id for choice in offered(loaded, once, scene.decision)]
-    assert "said" in [choice.id for choice in offered(loaded, twice, scene.decision)]
+    assert "said" not in [choice.id for choice in offered(loaded, once, scene.decisions[0])]
+    assert "said" in [choice.id for choice in offered(loaded, twice, scene.decisions[0])]
     assert (once.visits, twice.visits) == ({"a": 1}, {"a": 2})
 
 
@@ -414,18 +405,17 @@ def test_the_next_scene_is_chosen_by_what_the_choice_has_set() -> None:
     )
     loaded = load_story(text, "rules.yaml")
     ask = loaded.scenes["ask"]
-    assert ask.decision is not None
-    memory = enter(begin(loaded, {}), ask)
-    up = ask.decision.choices[0]
+    memory = enter(begin(loaded, Opening()), ask)
+    up = ask.decisions[0].choices[0]
 
-    assert successor(loaded, memory, ask, up)[0].id == "plain"
-    assert successor(loaded, take(loaded, memory, ask.decision, up), ask, up)[0].id == "pro"
+    assert successor(loaded, memory, ask, up.to)[0].id == "plain"
+    assert successor(loaded, take(loaded, memory, ask.decisions[0], up), ask, up.to)[0].id == "pro"
 
 
 def test_the_end_of_a_chain_of_conditions_is_reached() -> None:
     chain = "".join(f"  c{level}: c{level - 1}\n" for level in range(1, 32)) + "  c0: state.count > 0\n"
     loaded = load_story(WORDS + "conditions:\n" + chain, "words.yaml")
-    memory = begin(loaded, {})
+    memory = begin(loaded, Opening())
 
     assert not holds(loaded, memory, loaded.conditions["c31"])
     assert holds(loaded, replace(memory, state={**memory.state, "count": 1}), loaded.conditions["c31"])
@@ -437,10 +427,10 @@ def test_groups_that_share_groups_are_each_tried_once() -> None:
     groups = "".join(f"  g{level}: {rules.replace('INNER', f'g{level - 1}')}\n" for level in range(1, 30))
     text = WORDS.replace("start: a", 'start: "@g29"\nfallback: a', 1)
     loaded = load_story(text + f"groups:\n{groups}  g0: [{{to: b, when: state.count > 0}}]\n", "words.yaml")
-    memory = begin(loaded, {})
+    memory = begin(loaded, Opening())
 
-    assert opening(loaded, memory)[0].id == "a"
-    assert opening(loaded, replace(memory, state={**memory.state, "count": 1}))[0].id == "b"
+    assert opening_scene(loaded, memory)[0].id == "a"
+    assert opening_scene(loaded, replace(memory, state={**memory.state, "count": 1}))[0].id == "b"
     assert scenes_of(loaded, "@g29") == {"b"}
 
 
@@ -497,7 +487,7 @@ def chance() -> Story:
 def test_a_group_draws_among_the_rules_that_carry_a_weight() -> None:
     story = chance()
 
-    found = Counter(opening(story, begin(story, {}, seed))[0].id for seed in range(800))
+    found = Counter(opening_scene(story, begin(story, Opening(seed=seed)))[0].id for seed in range(800))
 
     assert found.keys() == {"a", "b"}
     assert 540 < found["b"] < 660  # of 600
@@ -505,10 +495,13 @@ def test_a_group_draws_among_the_rules_that_carry_a_weight() -> None:
 
 def test_rules_go_by_priority_and_one_is_drawn_among_neighbours_that_hold() -> None:
     story = chance()
-    first = enter(begin(story, {}), story.scenes["a"])
+    first = enter(begin(story, Opening()), story.scenes["a"])
     second = enter(first, story.scenes["a"])
 
-    found = Counter(successor(story, replace(second, seed=seed), story.scenes["a"], None)[0].id for seed in range(400))
+    def at(seed: int) -> Memory:
+        return replace(second, given=replace(second.given, seed=seed))
+
+    found = Counter(successor(story, at(seed), story.scenes["a"], None)[0].id for seed in range(400))
 
     assert successor(story, first, story.scenes["a"], None) == (story.scenes["b"], first)  # nothing is drawn
     assert found.keys() == {"c", "a"}  # b, which carries none, parts them from d
@@ -518,7 +511,7 @@ def test_rules_go_by_priority_and_one_is_drawn_among_neighbours_that_hold() -> N
 def test_each_draw_is_another_and_all_can_be_repeated() -> None:
     story = chance()
     scene = story.scenes["a"]
-    memory = replace(begin(story, {}, 5), visits={"a": 2})
+    memory = replace(begin(story, Opening(seed=5)), visits={"a": 2})
     ways = []
 
     for _ in range(20):
@@ -527,23 +520,20 @@ def test_each_draw_is_another_and_all_can_be_repeated() -> None:
 
     assert memory.draws == 20
     assert set(ways) == {"a", "c"}
-    again = replace(begin(story, {}, 5), visits={"a": 2}, draws=7)
+    again = replace(begin(story, Opening(seed=5)), visits={"a": 2}, draws=7)
     assert successor(story, again, scene, None)[0].id == ways[7]
 
 
 def test_a_default_may_be_the_first_offered_or_drawn_by_weight() -> None:
     story = chance()
-    first, drawn = story.scenes["b"].decision, story.scenes["c"].decision
-    assert first is not None
-    assert drawn is not None
-    memory = begin(story, {}, 1)
+    first, drawn = story.scenes["b"].decisions[0], story.scenes["c"].decisions[0]
+    memory = begin(story, Opening(seed=1))
 
     choice, after = default_of(memory, first, offered(story, memory, first))
-    found = Counter(
-        default_of(replace(memory, draws=draw), drawn, offered(story, memory, drawn))[0].id for draw in range(400)
-    )
+    drawn_each = (default_of(replace(memory, draws=n), drawn, offered(story, memory, drawn))[0] for n in range(400))
+    found = Counter(each.id for each in drawn_each if each is not None)
 
-    assert (choice.id, after) == ("two", memory)
+    assert (choice, after) == (first.choice("two"), memory)
     assert 60 < found["one"] < 140  # a quarter
     assert default_of(memory, drawn, drawn.choices)[1].draws == 1
     assert default_of(memory, drawn, drawn.choices[:1]) == (drawn.choices[0], memory)  # of one there is no draw
@@ -551,13 +541,12 @@ def test_a_default_may_be_the_first_offered_or_drawn_by_weight() -> None:
 
 def test_a_choice_called_first_is_a_choice() -> None:
     story = load_story(CHANCE.replace("id: two", "id: first"), "chance.yaml")
-    decision = story.scenes["b"].decision
-    assert decision is not None
+    decision = story.scenes["b"].decisions[0]
 
-    found, _ = default_of(begin(story, {}), decision, decision.choices)
+    found, _ = default_of(begin(story, Opening()), decision, decision.choices)
 
     assert not decision.default_is("first")
-    assert found.id == "first"
+    assert found == decision.choice("first")
 
 
 def test_a_story_knows_whether_chance_has_a_say(story: Story) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from streamer.story.codec import load_story
+from streamer.story.rules import Opening
 from streamer.story.simulate import Report, Simulation, Spread, Transition
 from streamer.story.walk import Plan, walk
 from tests.builders import lengths_of, seconds, story_text
@@ -21,7 +22,9 @@ def simulated(plans: Iterable[Plan], lines: str = LINES, most: int = 50) -> Repo
     story = load_story(story_text(lines), "story.yaml")
     simulation = Simulation(story)
     for plan in plans:
-        found = walk(story, lengths_of(lines), plan, profile={}, segment=seconds(2), most_scenes=most)
+        lengths = {name: (length,) for name, length in lengths_of(lines).items()}
+        opening = Opening(seed=plan.seed)
+        found = walk(story, lengths, plan, opening=opening, segment=seconds(2), most_scenes=most)
         simulation.add(found)
     return simulation.report()
 

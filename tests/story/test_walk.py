@@ -16,6 +16,7 @@ from streamer.session.timeline import follow, start_timeline
 from streamer.story.answers import read_answers
 from streamer.story.codec import load_story
 from streamer.story.model import Story
+from streamer.story.rules import Opening
 from streamer.story.walk import Given, Plan, Walk, WalkError, lengths_of, told, walk
 from streamer.units import Ticks
 from tests.builders import lengths_of as lengths_in
@@ -32,11 +33,12 @@ d 8 .
 
 
 def walked(story: Story, *answers: Given, lengths: dict[str, Ticks] | None = None, **plan: object) -> Walk:
+    given = Plan(answers=answers, **plan)  # type: ignore[arg-type]
     return walk(
         story,
-        lengths_of(story, seconds(30)) if lengths is None else lengths,
-        Plan(answers=answers, **plan),  # type: ignore[arg-type]
-        profile={},
+        lengths_of(story, seconds(30)) if lengths is None else {name: (each,) for name, each in lengths.items()},
+        given,
+        opening=Opening(seed=given.seed),
         segment=seconds(2),
         most_scenes=100,
     )
@@ -59,7 +61,7 @@ def test_the_example_of_the_page_is_what_a_walk_tells() -> None:
 def test_lengths_are_those_of_in_and_out_else_what_is_assumed() -> None:
     lengths = lengths_of(SAMPLE, seconds("12.5"))
 
-    assert (lengths["tunnel"], lengths["darkness"]) == (seconds("6.6"), seconds("12.5"))
+    assert (lengths["tunnel"], lengths["darkness"]) == ((seconds("6.6"),), (seconds("12.5"),))
 
 
 def test_without_answers_nobody_answers() -> None:
@@ -74,7 +76,7 @@ def test_a_policy_answers_once_the_list_is_over() -> None:
 
     assert [each.choice for each in found.decisions] == ["leave", "main", "again", "again", "onward"]
     assert [each.offered for each in found.decisions[-2:]] == [("again", "onward"), ("onward",)]
-    assert {each.by for each in found.decisions} == {"viewer"}
+    assert [each.by for each in found.decisions] == [*["viewer"] * 4, "rule"]
 
 
 def test_a_drawn_walk_follows_its_seed() -> None:
@@ -179,7 +181,7 @@ def test_answers_are_read_exactly() -> None:
 def test_a_walk_goes_the_way_of_a_session(wishes: list[str]) -> None:
     lines = CIRCLE.replace("b!", "b")
     on = staged(lines)
-    timeline = start_timeline(on, {})
+    timeline = start_timeline(on)
     answers = []
 
     for wish in wishes:
@@ -199,4 +201,4 @@ def test_a_walk_goes_the_way_of_a_session(wishes: list[str]) -> None:
     assert [(each.decision, each.choice) for each in answers] == [
         (each.decision, each.choice) for each in found.decisions[: len(answers)]
     ]
-    assert not timeline.complete or found.ending == timeline.last.scene.end
+    assert timeline.last.scene.end is None or found.ending == timeline.last.scene.end.id

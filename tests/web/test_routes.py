@@ -67,6 +67,7 @@ async def test_an_app_gets_addresses_a_token_and_an_expiry(client: Client) -> No
         "playback_url",
         "control_url",
         "back_url",
+        "menu_url",
         "position_url",
         "events_url",
         "token",
