@@ -56,6 +56,7 @@ class Viewer:
         self.record = SessionRecord(story="test", revision="r", created_ms=0, profile={})
         self.register, self.edge, self.now_ms = Register(), Edge(), 1_000_000
         self.published: dict[str, list[str]] = {name: [] for name in RENDITIONS}
+        self.shown: tuple[Timeline, int, int] | None = None  # what the lists that were read last follow from
 
     def poll(self) -> None:
         """Asks for every rendition, as a player does."""
@@ -65,6 +66,15 @@ class Viewer:
         self.edge = advanced(self.course, self.edge, self.register, self.play, now_ms=self.now_ms, policy=self.policy)
         assert before <= self.edge.published
         assert self.timeline.whole or self.edge.published <= before + 3
+        self.publish_all()
+
+    def publish_all(self) -> None:
+        """Reads every list that is another one than at the last poll: of the same path and edge they are the same."""
+        follow_from = (self.timeline, self.edge.published, self.edge.parts)
+        known = self.shown
+        if known is not None and known[0] is self.timeline and known[1:] == follow_from[1:]:
+            return
+        self.shown = follow_from
         for name in RENDITIONS:
             self.publish(name)
 
