@@ -312,7 +312,11 @@ class Sessions:
         """
         live = await self._controlled(session_id, token)
         for _ in range(MAX_SAVES):
-            await self._settle(live)
+            # Whoever comes in time queues for the session before a default that is due later does: however long the
+            # store takes, the default then finds the answer there.
+            placed = live.timeline.open
+            if self._due(live) is not None or (placed is not None and live.reserved <= placed.opens_in):
+                await self._settle(live)
             async with live.lock:
                 if code is not None:
                     choice = choice_of_code(live.timeline, answer.visit, answer.decision, code)
@@ -535,7 +539,7 @@ class Sessions:
         return playhead(live.register, self._clock.now_ms(), self._policy, live.edge)
 
     def _course(self, live: Live, play: Ticks) -> Course:
-        return course_of(
+        course = course_of(
             live.timeline,
             live.record.events,
             live.register,
@@ -544,6 +548,10 @@ class Sessions:
             extended=live.record.extended,
             policy=self._policy,
         )
+        placed = live.timeline.open
+        if placed is not None and course.lock is not None and play >= placed.opens:
+            live.register = with_lock(live.register, placed, course.lock)  # whoever asks may tell it to viewers
+        return course
 
     def _former(self, live: Live, rendition_id: str, run: int, form: Form) -> bytes:
         """Gives the whole playlist of a run that has ended."""
@@ -589,9 +597,6 @@ class Sessions:
     def _due(self, live: Live) -> Committed | None:
         play = self._play(live)
         course = self._course(live, play)
-        placed = live.timeline.open
-        if placed is not None and course.lock is not None and play >= placed.opens:
-            live.register = with_lock(live.register, placed, course.lock)
         return due(course, live.record.events, live.register, play, published=live.reserved, policy=self._policy)
 
     async def _move_edge(self, live: Live) -> None:

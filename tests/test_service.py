@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -12,11 +14,15 @@ from streamer.config import Settings
 from streamer.errors import Conflict, MalformedRequest, NotAllowed, NotFound, SessionGone, TooLate, TooMany
 from streamer.hls.cmcd import Cmcd
 from streamer.hls.delivery import Directives
+from streamer.identity import Identity
+from streamer.library.filesystem import Library
 from streamer.playlists import Form
-from streamer.service import Asks, _wake
+from streamer.service import Asks, Sessions, _wake
 from streamer.session.choosing import MAX_ANSWERS, Answer
+from streamer.session.events import Event, Register
+from streamer.shelf import Shelf
 from streamer.store.sqlite import SqliteStore
-from streamer.units import Ticks
+from streamer.units import Ticks, decimal_seconds
 from tests.builders import PARTS, seconds, story_text
 from tests.manual import ManualClock, Player, publish, serving
 
@@ -109,6 +115,81 @@ async def test_the_last_answer_before_the_lock_wins(root: Path) -> None:
         assert again["choice"] == "left"
         assert read.ended
         assert len(read.uris) == 7 + 4
+
+
+class SlowStore(SqliteStore):
+    """A store on a slow disk: each write takes its time."""
+
+    clock: ManualClock
+    takes = 0.0  # s
+
+    async def advance(self, session_id: str, reserved: int, register: Register, version: int) -> bool:
+        self.clock.forward(self.takes)
+        return await super().advance(session_id, reserved, register, version)
+
+    async def append(self, session_id: str, events: tuple[Event, ...], version: int, *, reserved: int) -> bool:
+        self.clock.forward(self.takes)
+        return await super().append(session_id, events, version, reserved=reserved)
+
+
+@asynccontextmanager
+async def serving_slowly(root: Path, clock: ManualClock) -> AsyncIterator[tuple[Sessions, SlowStore]]:
+    store = SlowStore((await SqliteStore.open(root / "state" / "sessions.sqlite"))._connection)
+    store.clock = clock
+    settings = Settings.model_validate({"sessions": {"register_seconds": 0.001}})
+    identity = Identity(bytes(32))
+    try:
+        yield (
+            Sessions(store=store, shelf=Shelf(Library(root), clock), identity=identity, clock=clock, settings=settings),
+            store,
+        )
+    finally:
+        await store.close()
+
+
+async def test_an_answer_that_comes_before_the_lock_counts_however_slow_the_store_is(root: Path) -> None:
+    clock = ManualClock()
+    async with serving_slowly(root, clock) as (sessions, store):
+        opened = await sessions.open("test", {}, trusted=False)
+        player = Player(sessions, clock, opened.id)
+        await player.watch(5)
+        clock.forward(until(sessions, opened.id, "closes") - 0.15)  # and there are new segments to list
+        store.takes = 0.3
+
+        answering = sessions.choose(opened.id, opened.token, answer("right"))
+        await asyncio.gather(answering, sessions.media_playlist(opened.id, "v0"))
+
+        commits = sessions._live[opened.id].timeline.commits
+        assert [(commit.choice, commit.by) for commit in commits] == [("right", "viewer")]
+
+
+async def test_the_lock_that_viewers_are_told_stays_even_if_the_window_opens_while_the_store_writes(
+    tmp_path: Path,
+) -> None:
+    publish(tmp_path, "before 20 -> fork\nfork 13.2 -> left | right\nleft 8 .\nright 8 .")
+    clock = ManualClock()
+    async with serving_slowly(tmp_path, clock) as (sessions, store):
+        opened = await sessions.open("test", {}, trusted=False)
+        player = Player(sessions, clock, opened.id)
+        await player.watch(23)
+        clock.forward(until(sessions, opened.id, "opens") - 0.05)
+        store.takes = 0.1
+        told = (await sessions.state(opened.id))["decision"]
+        store.takes = 0
+
+        clock.forward(3)  # the player does not look for so long that it is taken to need longer
+        await player.poll()
+
+        assert isinstance(told, dict)
+        assert (await sessions.state(opened.id))["decision"]["locks"] == told["locks"]  # type: ignore[index]
+
+
+def until(sessions: Sessions, session: str, moment: str) -> float:
+    """Gives the seconds until a moment of the open decision."""
+    live = sessions._live[session]
+    assert live.timeline.open is not None
+    at: Ticks = getattr(live.timeline.open, moment)
+    return float(decimal_seconds(at - sessions._play(live), 3))
 
 
 async def test_a_late_answer_is_told_what_was_committed(root: Path) -> None:

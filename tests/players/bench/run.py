@@ -88,10 +88,13 @@ class Bench:
         if scenario.answer_after is None:
             leads = [join - lock for join, lock in zip(scenario.plot.joins_at, viewer.locks.values(), strict=False)]
             result["lock_before_join_s"] = round(max(leads, default=0), 2)
+        result["refused"] = sum(choice.status != 200 for choice in viewer.choices)
         log = FOLDER / "logs" / ("-".join(cell.key).replace(" ", "_").replace("/", "_") + ".json")
         log.parent.mkdir(parents=True, exist_ok=True)
         seen = [[round(each.at, 3), round(each.took, 3), each.status, each.size, each.path[-60:]] for each in proxy.log]
-        log.write_text(json.dumps({"result": result, "requests": seen, "samples": watched.samples}), "utf-8")
+        chosen = [[each.visit, round(each.sent, 3), round(each.answered, 3), each.status] for each in viewer.choices]
+        kept = {"result": result, "requests": seen, "choices": chosen, "samples": watched.samples}
+        log.write_text(json.dumps(kept), "utf-8")
         return result
 
     def _figures(self, cell: Cell, watched: Watched, session: Opened, proxy: Proxy) -> Result:
