@@ -56,7 +56,7 @@ class Pieces(Generic[Item]):
 
     def first(self, count: int) -> Pieces[Item]:
         """Gives a list of its own that begins with the first `count` items."""
-        copy = Pieces[Item]()
+        copy: Pieces[Item] = Pieces()
         block, place = divmod(min(count, len(self)), BLOCK)
         copy._full = self._full[:block]
         copy._rest = (self._full[block] if block < len(self._full) else self._rest)[:place]

@@ -43,6 +43,7 @@ NOTHING_GIVEN = Opening()
 # A chain of scenes without a decision that is longer than this ends the path: a story that cannot be left must not
 # fill the memory of the server. At 2 s a scene it is half an hour.
 MAX_AUTOMATIC_VISITS = 1000
+NEAR = 4  # stretches from the newest on that are looked at one by one: a poll seldom asks for older ones
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -245,13 +246,16 @@ class Timeline:
                 return self.preview.stretch
             if self.holds:
                 return self._hold(segment)
-        newest = self.stretches[-1]
-        if segment >= newest.first:
-            return newest
+        for back in range(1, min(len(self.stretches), NEAR) + 1):
+            near = self.stretches[-back]
+            if segment >= near.first:
+                return near
         return self.stretches[bisect_right(self.stretches, segment, key=lambda stretch: stretch.first) - 1]
 
     def outcomes_told_in(self, segment: int) -> Iterator[Outcome]:
         """Gives the outcomes that are told with a segment."""
+        if not self.outcomes or self.outcomes[-1].told_in < segment:
+            return iter(())
         place = bisect_left(self.outcomes, segment, key=lambda outcome: outcome.told_in)
         return takewhile(lambda each: each.told_in == segment, self.outcomes.between(place, len(self.outcomes)))
 
