@@ -86,7 +86,7 @@ async def watch(
         )
         over = "window.bench.events.some(e => e[0] === 'ended') || window.bench.errors.length > 0"
         try:
-            await page.wait_for_function(over, timeout=(scenario.seconds + 25) * 1000, polling=250)
+            await page.wait_for_function(over, timeout=scenario.limit * 1000, polling=250)
         except TimeoutError:
             pass
         except Exception as error:

@@ -56,10 +56,11 @@ async def _watch(native: _Native, scenario: Scenario) -> Watched:
 
     pausing: set[asyncio.Task[None]] = set()
     try:
-        async with asyncio.timeout(scenario.seconds + 25):
+        async with asyncio.timeout(scenario.limit):
             async for place in native.places():
                 watched.samples.append((time.monotonic(), place, paused))
-                watched.frames.append((place, len(watched.frames)))
+                if native.tells_frames:
+                    watched.frames.append((place, len(watched.frames)))
                 if pauses and place >= pauses[0].at:
                     paused = True
                     watched.samples.append((time.monotonic(), place, paused))
@@ -84,6 +85,7 @@ class _Native:
 
     program = ""
     pauses = True
+    tells_frames = True  # its places are the times of its frames
 
     def __init__(self, name: str, url: str, home: Path) -> None:
         self.name, self.url, self.home = name, url, home
@@ -205,6 +207,7 @@ class _Vlc(_Native):
     """VLC's own clock is told a few times a second only: its pictures are counted, each that differs from the last."""
 
     program = "cvlc"
+    tells_frames = False
 
     def version(self) -> str:
         return _version_in(["dpkg-query", "--show", "--showformat=${Version}", "vlc-bin"])  # it does not start as root

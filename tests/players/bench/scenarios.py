@@ -14,6 +14,8 @@ SLOW = Network(name="RTT 150 ms, 1.5 times the media rate", rtt_ms=150, bits_per
 LEADS = (8.0, 6.0, 5.0, 4.0, 3.0, 2.0, 1.0, 0.5)
 FIRST_JOIN = INTRO + SCENE
 PAUSE = 60.0  # s
+SLACK = 25.0  # s that a run may take longer than its media,
+SLOWEST = 1.75  # and how many times as long on a slow link
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +45,11 @@ class Scenario:
         """Gives how long it takes, about."""
         waits = sum(pause.seconds for pause in self.pauses)
         return self.plot.seconds + waits + (self.answer_after or 0)
+
+    @property
+    def limit(self) -> float:
+        """Gives how long a run may take, in seconds: ffmpeg needs 1.45 times the media's length on the slow link."""
+        return self.seconds * (SLOWEST if self.network.bits_per_second else 1) + SLACK
 
 
 def once(pattern: str, status: int, number: int = 1) -> Callable[[], Callable[[str], int | None]]:

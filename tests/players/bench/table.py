@@ -39,6 +39,8 @@ def table_of(results: Sequence[dict[str, Any]]) -> str:
         ]
         cells.append(_cell([each for each in joins if each["network"] != "open"]))
         parts.append(f"| {player} {version} | {addressing} | " + " | ".join(cells) + " |")
+    if frames := _frames(results):
+        parts.append(f"\n**Frames at joins**, the longest time between two shown one after the other: {frames}.")
     others = list(dict.fromkeys(each["scenario"] for each in results if not each["scenario"].endswith("joins")))
     if others:
         parts.append("\n**Other scenarios**: longest stall anywhere in ms, choices counted, and what went wrong\n")
@@ -49,6 +51,15 @@ def table_of(results: Sequence[dict[str, Any]]) -> str:
             cells = [_cell([each for each in mine if each["scenario"] == name], "stall_anywhere_ms") for name in others]
             parts.append(f"| {player} {version} | {addressing} | " + " | ".join(cells) + " |")
     return "\n".join(parts)
+
+
+def _frames(results: Sequence[dict[str, Any]]) -> str:
+    """Gives the longest frame gap at joins of each player whose frames are seen."""
+    gaps: dict[str, float] = {}
+    for each in results:
+        if each["scenario"].endswith("joins") and each["frame_gap_ms"] is not None:
+            gaps[each["player"]] = max(each["frame_gap_ms"], gaps.get(each["player"], 0))
+    return ", ".join(f"{player} {gap:g} ms" for player, gap in sorted(gaps.items()))
 
 
 def _cell(runs: Sequence[dict[str, Any]], figure: str = "stall_ms") -> str:
