@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import shlex
 import signal
 import sys
 import webbrowser
@@ -32,7 +33,8 @@ from streamer.errors import (
     findings_github,
     findings_json,
 )
-from streamer.library.filesystem import Library
+from streamer.imports.naming import story_id
+from streamer.library.filesystem import Library, write_new
 from streamer.media.ladder import DEFAULT_LADDER
 from streamer.packager import pipeline
 from streamer.packager.tools import find_tools
@@ -44,6 +46,7 @@ from streamer.story.model import Story, Value
 from streamer.story.profile import read_inputs
 from streamer.story.rules import Opening, failures_of
 from streamer.story.simulate import Simulation
+from streamer.story.starter import starter_story
 from streamer.story.walk import Plan, Policy, Walk, WalkError, lengths_of, told, walk
 from streamer.units import TICKS_PER_SECOND, Ticks
 from streamer.web.app import make_app
@@ -100,6 +103,34 @@ def check(
 def schema() -> None:
     """Print the JSON Schema of story files, for editors: see docs/story-format.md."""
     sys.stdout.write(schema_text())
+
+
+@app.command()
+def new(
+    folder: Annotated[Path, typer.Argument(help="Folder to write story.yaml in; made if need be.", show_default=False)],
+    name: Annotated[str | None, typer.Option("--id", help="Id of the story; else after the folder.")] = None,
+    title: Annotated[str | None, typer.Option(help="Its title; else after the folder.")] = None,
+) -> None:
+    """Write a small story to begin with: it checks, walks and plays as it is."""
+    called = folder.resolve().name
+    text = starter_story(
+        story_id(called) if name is None else name,
+        (called.replace("-", " ").replace("_", " ").capitalize() or "Story") if title is None else title,
+    )
+    path = folder / "story.yaml"
+    schema_path = folder / "story.schema.json"
+    write_new(path, text)
+    if not schema_path.exists():
+        write_new(schema_path, schema_text())
+    out.print(f"{path} is a story. What can be done with it now:", markup=False)
+    quoted = shlex.quote(str(path))
+    for command, meaning in (
+        (f"check {quoted}", "tells its mistakes"),
+        (f"walk {quoted}", "tells what a viewer sees"),
+        (f"package {quoted} --slates", "makes it playable, without footage"),
+        ("serve", "plays it, in a browser and on any HLS player"),
+    ):
+        out.print(f"  branchline {command:<{len(quoted) + 17}}  {meaning}", markup=False)
 
 
 @app.command(name="walk")

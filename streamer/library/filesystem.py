@@ -26,7 +26,7 @@ from typing import TypeVar
 import aiofiles
 import msgspec
 
-from streamer.errors import LibraryError
+from streamer.errors import BranchlineError, LibraryError
 from streamer.media.index import AUDIO_FRAME_SAMPLES, AudioRendition, ClipIndex, Mark, Package, VideoRendition
 
 PACKAGE_FORMAT = 3
@@ -332,6 +332,20 @@ def write_durably(path: Path, data: bytes) -> None:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
+
+
+def write_new(path: Path, text: str) -> None:
+    """Writes a file that is not there yet, whole or not at all.
+
+    Raises:
+        BranchlineError: it is there, or cannot be written.
+    """
+    if path.exists():
+        raise BranchlineError(f"{path} is there already, and is not written over; name another, or move it away")
+    try:
+        _replace(path, text.encode())
+    except OSError as error:
+        raise BranchlineError(f"{path} cannot be written: {error.strerror}") from error
 
 
 def _replace(path: Path, data: bytes) -> None:
