@@ -34,6 +34,7 @@ from streamer.errors import (
     findings_json,
 )
 from streamer.imports.naming import story_id
+from streamer.imports.twee import import_twee
 from streamer.library.filesystem import Library, write_new
 from streamer.media.ladder import DEFAULT_LADDER
 from streamer.packager import pipeline
@@ -58,6 +59,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+imports = typer.Typer(no_args_is_help=True, help="Make a story file of a story written with another tool.")
+app.add_typer(imports, name="import")
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 ProfileOption = Annotated[list[str] | None, typer.Option(help="An input, name=value; as often as needed.")]
@@ -131,6 +134,30 @@ def new(
         ("serve", "plays it, in a browser and on any HLS player"),
     ):
         out.print(f"  branchline {command:<{len(quoted) + 17}}  {meaning}", markup=False)
+
+
+@imports.command()
+def twee(
+    file: Annotated[
+        Path, typer.Argument(help="Twee 3, or HTML that Twine 2 published or archived.", show_default=False)
+    ],
+    output: Annotated[
+        Path | None, typer.Option(help="Story file to write, where there is none yet; else it is printed.")
+    ] = None,
+    story: Annotated[str | None, typer.Option(help="Title of the story to take from an archive of several.")] = None,
+) -> None:
+    """Import a Twine story (SugarCube or Harlowe); tell what a story cannot hold. See docs/import.md."""
+    made = import_twee(_text_of(file), str(file), story)
+    for finding in made.findings:
+        err.print(str(finding), markup=False)
+    if output is None:
+        sys.stdout.write(made.text)
+    else:
+        write_new(output, made.text)
+        out.print(f"{output}: {made.scenes} scenes, {made.decisions} decisions", markup=False)
+    if made.findings:
+        count = len(made.findings)
+        err.print(f"{count} {'thing' if count == 1 else 'things'} not carried over as written", markup=False)
 
 
 @app.command(name="walk")

@@ -126,7 +126,9 @@ scenes:
 def test_help_names_every_command() -> None:
     done = run("--help")
 
-    assert all(name in done.stdout for name in ("check", "schema", "new", "walk", "simulate", "package", "serve"))
+    assert all(
+        name in done.stdout for name in ("check", "schema", "new", "import", "walk", "simulate", "package", "serve")
+    )
 
 
 def test_a_walk_is_told_as_a_line_of_json() -> None:
