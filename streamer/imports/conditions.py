@@ -17,6 +17,7 @@ _TOKEN = re.compile(
     |(?P<sign>===|!==|==|!=|<=|>=|&&|\|\||\+\+|--|[-+*/%]=|[-+*/%<>!()?:,=]))""",
     re.VERBOSE | re.DOTALL,
 )
+_QUOTED = re.compile(r""""(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'""", re.DOTALL)
 _WORDS = {
     "is": "==",
     "===": "==",
@@ -154,24 +155,28 @@ def read_assignments(text: str, at: int) -> tuple[Assignment, ...]:
     return tuple(_assignment(part, at + start) for start, part in parted(text, ",;") if part.strip())
 
 
+def after_quotes(text: str, index: int) -> int:
+    """Gives where what is in quotes at an index ends; where nothing is, the next index."""
+    if text[index] == "'" and index and text[index - 1].isalnum():  # $list's length
+        return index + 1
+    found = _QUOTED.match(text, index)
+    return index + 1 if found is None else found.end()
+
+
 def parted(text: str, marks: str) -> list[tuple[int, str]]:
     """Parts a text at marks outside of quotes and brackets; with the index of each part."""
     parts = []
-    begin = depth = 0
-    quote = ""
-    for index, character in enumerate(text):
-        if quote:
-            if character == quote and text[index - 1] != "\\":
-                quote = ""
-        elif character in "\"'":
-            quote = character
-        elif character in "([{":
+    begin = depth = index = 0
+    while index < len(text):
+        character = text[index]
+        if character in "([{":
             depth += 1
         elif character in ")]}":
             depth -= 1
         elif character in marks and not depth:
             parts.append((begin, text[begin:index]))
             begin = index + 1
+        index = after_quotes(text, index)
     parts.append((begin, text[begin:]))
     return parts
 

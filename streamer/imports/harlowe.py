@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from streamer.imports.conditions import constant_text, negated, parted
+from streamer.imports.conditions import after_quotes, constant_text, negated, parted
 from streamer.imports.markup import ALWAYS, MAX_NESTED, Branch, Goto, If, Link, Markup, Node, Prose, Set, cut
 from streamer.imports.passages import Passage, Report
 
@@ -284,13 +284,14 @@ class Harlowe(Markup):
         texts = _texts(macro)
         gotos: list[str | None] = [node.target for node in body if isinstance(node, Goto)]
         target = texts[-1] if macro.name == "linkrevealgoto" else next(iter(gotos), None)
-        if texts[0] is None or target is None:
-            problem = f"{_shown(macro)} is no link to a passage"
-            self.leave(macro.at, problem, "What it does is there at once" if body else "It is left out")
-            nodes.extend(body)
-            return
         sets = tuple(each for node in body if isinstance(node, Set) for each in node.sets)
         rest = [node for node in body if not isinstance(node, Set | Goto)]
+        if texts[0] is None or (target is None and macro.name == "linkrevealgoto"):
+            self.leave(macro.at, f"{_shown(macro)} is no link to a passage", "It is left out, and all within")
+            return
+        if target is None:
+            self.reveal(nodes, Link(label=texts[0], target=self.passage.name, at=macro.at, sets=sets), rest)
+            return
         if any(not isinstance(node, Prose) or node.text.strip() for node in rest):
             self.leave(macro.at, f"the link {cut(texts[0])!r} does more than set and go", "The rest is left out")
         nodes.append(Link(label=texts[0], target=target.strip(), at=macro.at, sets=sets))
@@ -309,17 +310,10 @@ def _matching(text: str, index: int) -> int:
     opens, closes = text[index], {"(": ")", "[": "]"}[text[index]]
     depth = 0
     while index < len(text):
-        character = text[index]
-        index += 1
-        if character == opens:
-            depth += 1
-        elif character == closes:
-            depth -= 1
-            if not depth:
-                return index
-        elif character in "\"'" and opens == "(":
-            closed = text.find(character, index)
-            index = closed + 1 if closed >= 0 else index
+        depth += (text[index] == opens) - (text[index] == closes)
+        index = after_quotes(text, index) if opens == "(" else index + 1
+        if not depth:
+            return index
     return len(text)
 
 

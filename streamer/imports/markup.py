@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from streamer.imports.conditions import Assignment, Expr, Literal, Untranslatable, read_assignments, read_condition
@@ -179,6 +180,16 @@ class Markup(ABC):
         nodes.append(Link(label=label, target=target, at=at, sets=sets))
         return end
 
+    def reveal(self, nodes: list[Node], link: Link, revealed: Sequence[Node]) -> None:
+        """Takes a link that leads to no passage: what it reveals is there at once, what it sets a choice may set."""
+        problem = f"the link {cut(link.label)!r} leads to no passage"
+        if link.sets:
+            self.leave(link.at, problem, "It leads back to its own passage; what it reveals is there at once")
+            nodes += (link, Prose(text="\n", at=link.at))
+        else:
+            self.leave(link.at, problem, "What it reveals is there at once")
+        nodes.extend(revealed)
+
     def assignments(self, text: str, at: int) -> tuple[Assignment, ...]:
         """Reads assignments; none, with a report, if one of them cannot be carried over."""
         try:
@@ -215,7 +226,7 @@ class Plain(Markup):
 
     token = re.compile(
         r"(?P<link>\[\[)|(?P<code>\A(?:[^\n]*\n)*?--[ \t]*(?:\n|\Z)|<%.*?%>|^\[[^\[\]\n]+\][ \t]*$|<!--.*?-->"
-        r"|<script\b.*?</script>|<style\b.*?</style>|\$\{[^}\n]*\})"
+        r"|<script\b.*?</script>|<style\b.*?</style>|\$?\{[^{}\n]+\})"
         r"|(?P<tag></?[A-Za-z][^<>]*>)",
         re.DOTALL | re.MULTILINE | re.IGNORECASE,
     )

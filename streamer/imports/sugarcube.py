@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from streamer.imports.conditions import constant_text
+from streamer.imports.conditions import after_quotes, constant_text
 from streamer.imports.markup import (
     ALWAYS,
     MAX_NESTED,
@@ -24,7 +24,15 @@ from streamer.imports.markup import (
 from streamer.imports.passages import Passage, Report
 
 _OPENING = re.compile(r"<<(/?[A-Za-z][\w-]*|[=-])")
-_ALIASES = {"else if": "elseif", "endif": "/if", "button": "link", "=": "print", "-": "print", "silent": "silently"}
+_ALIASES = {
+    "else if": "elseif",
+    "endif": "/if",
+    "button": "link",
+    "=": "print",
+    "-": "print",
+    "silent": "silently",
+    **dict.fromkeys(("linkappend", "linkprepend", "linkreplace"), "link"),
+}
 _KEPT = {  # macros whose content is there after all, and what is lost
     "nobr": "",
     "silently": "",
@@ -32,9 +40,6 @@ _KEPT = {  # macros whose content is there after all, and what is lost
     "capture": "",
     "timed": "What comes later is there at once",
     "next": "",
-    "linkappend": "What it reveals is there at once",
-    "linkprepend": "What it reveals is there at once",
-    "linkreplace": "What it reveals is there at once",
 }
 _ARGUMENT = re.compile(r"""\s*("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|\[\[[^\]]*\]\]|\S+)""", re.DOTALL)
 _MOST_ARGUMENTS = 2  # of a link: label and target
@@ -223,8 +228,7 @@ class SugarCube(Markup):
             self.leave(frame.at, f"{cut(frame.arguments[0])!r} is no link to a passage")
             return
         if target is None:
-            self.leave(frame.at, f"the link {cut(label)!r} leads to no passage", "What it does is there at once")
-            around.extend(frame.nodes)
+            self.reveal(around, Link(label=label, target=self.passage.name, at=frame.at, sets=sets), rest)
             return
         if any(not isinstance(node, Prose) or node.text.strip() for node in rest):
             self.leave(frame.at, f"the link {cut(label)!r} does more than set and go", "The rest is left out")
@@ -233,20 +237,9 @@ class SugarCube(Markup):
 
 def _end(text: str, index: int) -> int:
     """Gives where a macro's `>>` stands, outside of quotes where they are closed."""
-    start = index
-    while index < len(text):
-        if text.startswith(">>", index):
-            return index
-        if text[index] in "\"'":
-            closed = text.find(text[index], index + 1)
-            while closed > 0 and text[closed - 1] == "\\":
-                closed = text.find(text[index], closed + 1)
-            if closed < 0:
-                break
-            index = closed
-        index += 1
-    found = text.find(">>", start)
-    return found if found >= 0 else len(text)
+    while index < len(text) and not text.startswith(">>", index):
+        index = after_quotes(text, index)
+    return min(index, len(text))
 
 
 def _label_and_target(arguments: str, *, is_link: bool = False) -> tuple[str | None, str | None]:

@@ -322,12 +322,11 @@ class _Importing:
         effects: Sequence[Effect],
     ) -> None:
         """Writes what changes as a scene begins."""
-        if events := self._events(passage, effects):
-            if CARRIES_EVENTS:
-                scene["events"] = events
-                return
+        events = self._events(passage, effects)
+        if events and not CARRIES_EVENTS:
             at = next(each.sets[0].at for each in effects if each.sets)
             self._report.within(passage, at, "a scene sets nothing as it begins", "Nothing is set; set it in a choice")
+        scene |= {"events": events} if events and CARRIES_EVENTS else {}
 
     def _events(self, passage: Passage, effects: Sequence[Effect]) -> list[dict[str, Any]]:
         """Gives what changes as a scene begins."""

@@ -132,7 +132,10 @@ def test_text_of_harlowe_is_carried_over_without_its_marks(text: str, ours: str)
             "<<timed 2s>>[[A]]<<next>>[[B]]<</timed>>",
             "5:1 <<timed>> cannot be carried over. What comes later is there at once",
         ),
-        ("<<linkreplace 'x'>>[[A]]<</linkreplace>>", "What it reveals is there at once"),
+        (
+            "<<linkreplace 'x'>><<set $x to 1>>[[A]]<</linkreplace>>",
+            "5:1 the link 'x' leads to no passage. It leads back to its own passage; what it reveals is there at once",
+        ),
         ("You have $gold.", "5:10 the text shows $gold. A scene's text is always the same: the name stays in it"),
         ("[img[a.png]] x", "5:1 '[img[a.png]]' is not shown in a video"),
         ("<img src='a'>", "5:1 <img> is not shown in a video. It is left out"),
@@ -148,13 +151,14 @@ def test_text_of_harlowe_is_carried_over_without_its_marks(text: str, ours: str)
         ("<<else>>[[A]]", "5:1 there is no <<if>> that this belongs to. It is left out"),
         ("<<goto $x>>", "5:1 '$x' names no passage. It is left out"),
         ("<<goto 'A' 'B'>>", "names no passage"),
+        ("<<set $x to either(1, 2)>>", "5:13 '$x to either(1, 2)': either() cannot be carried over. It sets nothing"),
         ("<<goto either('A', 'B')>>", "names no passage"),
         ("<<goto>>", "5:1 '' names no passage"),
         ("<<link $x>><</link>>", "5:1 '$x' is no link to a passage. It is left out"),
         ("<<link>><</link>>", "5:1 '' is no link to a passage"),
         ("<<link 'x' $y>><</link>>", "is no link to a passage"),
         ("<<link 'x' 'A' 'B'>><</link>>", "is no link to a passage"),
-        ("<<link 'x'>>[[A]]<</link>>", "5:1 the link 'x' leads to no passage. What it does is there at once"),
+        ("<<link 'x'>>[[A]]<</link>>", "5:1 the link 'x' leads to no passage. What it reveals is there at once"),
         ("<<link 'x' 'A'>>Text<</link>>", "5:1 the link 'x' does more than set and go. The rest is left out"),
         ("[[x|http://a.b]]", "5:1 'http://a.b' leads out of the story. The way is left out"),
         ("[[x|$y]]", "5:1 the passage is worked out as the story runs: $y"),
@@ -185,9 +189,10 @@ def test_what_sugarcube_has_and_a_story_has_not_is_told(text: str, words: str) -
         ("(print: $x", "5:1 '(print: $x' is not closed with ). It stays in the text"),
         ("(go-to: $x)", "5:1 '$x' names no passage"),
         ("(link-goto: $x, 'A')", "5:1 (link-goto: $x, 'A') is no link to a passage. It is left out"),
-        ("(link: 'Look')[[[A]]]", "5:1 (link: 'Look') is no link to a passage. What it does is there at once"),
+        ("(link: 'Look')[[[A]]]", "5:1 the link 'Look' leads to no passage. What it reveals is there at once"),
         ("(link-reveal-goto: $x)", "(link-reveal-goto: $x) is no link to a passage. It is left out"),
         ("(link: 'Go')[Text (go-to: 'A')]", "5:1 the link 'Go' does more than set and go. The rest is left out"),
+        ("(print: $list's length, 'it''s') then (print: 'a)')", "5:1 (print: $list's length, 'it''s') cannot be"),
         ("(else:)[[[A]]]", "5:1 there is no (if:) that this belongs to. It is left out, and all within"),
         ("(put: 1 in $x)", "5:6 '1 in $x' is no assignment: 'value into $name'. It sets nothing"),
         ("(put: (a: 1) into $x)", "cannot be carried over. It sets nothing"),
@@ -217,6 +222,24 @@ def test_a_macro_that_is_left_out_takes_its_links_with_it_and_one_that_reveals_d
     assert [way for _, way in choices("<<timed 2s>>[[A]]<<next>>[[B]]<</timed>>")] == ["A", "B"]
     assert [way for _, way in choices("(click: ?x)[[[A]]] [[A]] [[B]]", HARLOWE)] == ["A", "B"]
     assert [way for _, way in choices("(link: 'Look')[[[A]]] (text-color: red)[[B]]", HARLOWE)] == ["A", "B"]
+
+
+@pytest.mark.parametrize(
+    ("head", "text"),
+    [
+        (SUGARCUBE, "<<linkreplace 'Take the key'>><<set $key to true>>It is yours. [[A]]<</linkreplace>>"),
+        (SUGARCUBE, "<<link 'Take the key'>><<set $key to true>>It is yours. [[A]]<</link>>"),
+        (HARLOWE, "(link: 'Take the key')[(set: $key to true)It is yours. [[A]]]"),
+    ],
+)
+def test_a_link_that_sets_something_and_stays_leads_back_to_its_passage(head: str, text: str) -> None:
+    scene = scene_of(f"{head}:: Start\n{text}{OTHERS}")
+
+    assert scene["text"] == "It is yours. A"
+    assert scene["decision"]["choices"] == [
+        {"id": "Start", "label": "Take the key", "to": "Start", "set": {"key": True}},
+        {"id": "A", "label": "A", "to": "A"},
+    ]
 
 
 def test_branches_of_harlowe_are_those_of_one_if() -> None:
