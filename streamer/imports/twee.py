@@ -29,11 +29,10 @@ from streamer.imports.translating import NEUTRAL, Translator, find_types
 from streamer.imports.writing import Flow, Rules, Written, story_text
 from streamer.story.codec import load_story
 from streamer.story.expressions import Failure, Reading
-from streamer.story.file import MAX_PROSE, MAX_WORDS, SceneFile
+from streamer.story.file import MAX_PROSE, MAX_WORDS
 from streamer.story.model import MAX_TEXT, Value
 from streamer.story.shape import closest
 
-CARRIES_EVENTS = "events" in SceneFile.model_fields  # what changes as a scene begins
 MAX_CHOICES = 16
 MAX_PROMPT = 120  # characters: more is no question to be read in ten seconds
 NEUTRAL_PROMPT = "What now?"
@@ -323,10 +322,7 @@ class _Importing:
     ) -> None:
         """Writes what changes as a scene begins."""
         events = self._events(passage, effects)
-        if events and not CARRIES_EVENTS:
-            at = next(each.sets[0].at for each in effects if each.sets)
-            self._report.within(passage, at, "a scene sets nothing as it begins", "Nothing is set; set it in a choice")
-        scene |= {"events": events} if events and CARRIES_EVENTS else {}
+        scene |= {"events": events} if events else {}
 
     def _events(self, passage: Passage, effects: Sequence[Effect]) -> list[dict[str, Any]]:
         """Gives what changes as a scene begins."""

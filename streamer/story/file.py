@@ -17,7 +17,7 @@ IDENTIFIER = r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$"
 TARGET = r"^@?[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$"
 LANGUAGE = r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*$"
 WORDS = r"^[^\x00-\x1f\x7f]*$"
-PROSE = r"^[^\x00-\x09\x0b-\x1f\x7f]*$"
+PROSE = r"^[^\x00-\x08\x0b-\x1f\x7f]*$"
 _FILE = r"[A-Za-z0-9_][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*"  # no name begins with a dot, none is '..'
 PICTURE = rf"^({_FILE}/)*{_FILE}\.(jpg|jpeg|png|webp|avif|gif)$"
 LINK = r"^https?://[^\s\"<>\\]+$"
@@ -28,7 +28,7 @@ FORMS = {
     TARGET: "Name a scene, or @ and a group",
     LANGUAGE: "Write the code of a language: en, sv, pt-BR",
     WORDS: "Write one line without control characters",
-    PROSE: "Write text without control characters; lines may end",
+    PROSE: "Write lines without control characters",
     PICTURE: "Name a file beside the story, without '..': art/tour.jpg; .jpg, .jpeg, .png, .webp, .avif or .gif",
     LINK: "Write an address that begins with https:// or http://",
     CODE: "Write letters and digits in quotes, 12 at most",
@@ -172,8 +172,9 @@ Extension = Annotated[
     BeforeValidator(_read_extend),
     WithJsonSchema({"type": "string", "pattern": f"^{_EXTEND.pattern}$", "description": "times the window: 3x"}),
 ]
-Words = Annotated[str, Field(min_length=1, max_length=500, pattern=WORDS)]
-Prose = Annotated[str, Field(min_length=1, max_length=5000, pattern=PROSE)]
+MAX_WORDS, MAX_PROSE = 500, 5000  # characters of a text of one line, and of one of several
+Words = Annotated[str, Field(min_length=1, max_length=MAX_WORDS, pattern=WORDS)]
+Prose = Annotated[str, Field(min_length=1, max_length=MAX_PROSE, pattern=PROSE)]
 
 
 def _by_language(words: dict[str, object]) -> WithJsonSchema:
@@ -191,13 +192,13 @@ TextFile = Annotated[
     dict[Annotated[str, Field(pattern=LANGUAGE)], Words],
     Field(min_length=1),
     BeforeValidator(_read_text),
-    _by_language({"maxLength": 500, "pattern": WORDS}),
+    _by_language({"maxLength": MAX_WORDS, "pattern": WORDS}),
 ]
 ProseFile = Annotated[
     dict[Annotated[str, Field(pattern=LANGUAGE)], Prose],
     Field(min_length=1),
     BeforeValidator(_read_text),
-    _by_language({"maxLength": 5000, "pattern": PROSE}),
+    _by_language({"maxLength": MAX_PROSE, "pattern": PROSE}),
 ]
 Name = Annotated[str, Field(pattern=IDENTIFIER)]
 TargetName = Annotated[str, Field(pattern=TARGET)]

@@ -21,7 +21,6 @@ _REMEDIES = {
     "model_attributes_type": ("is no mapping", "Write 'key: value' pairs"),
     "too_short": ("is empty", "Write at least one entry"),
     "string_too_short": ("is empty", "Write at least one character"),
-    "string_too_long": ("is too long", "Write 500 characters at most"),
     "too_long": ("has too many entries", "Use fewer: see the bounds in docs/story-format.md"),
 }
 
@@ -80,6 +79,8 @@ def _note(tree: Tree, detail: Any) -> None:
         on_key = detail["loc"][-1:] == ("[key]",)
         remedy = FORMS[detail["ctx"]["pattern"]]
         tree.add(path, f"{shown(value)} has a form that is not allowed here", remedy, key=on_key)
+    elif kind == "string_too_long":
+        tree.add(path, f"{shown(value)} is too long", f"Write {detail['ctx']['max_length']:,} characters at most")
     else:
         problem, remedy = _REMEDIES.get(kind, (f"is refused: {detail['msg']}", "See docs/story-format.md"))
         tree.add(path, f"{shown(value)} {problem}", remedy)

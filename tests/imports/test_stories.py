@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamer.errors import BranchlineError, StoryError
-from streamer.imports import twee
 from streamer.imports.naming import Ids, slug, story_id
 from streamer.imports.twee import import_twee
 from streamer.story.codec import load_story, read_story
+from streamer.story.rules import Opening
 from streamer.story.tree import parse
 from streamer.story.walk import Given, Plan, lengths_of, walk
 from streamer.units import TICKS_PER_SECOND, Ticks
@@ -21,7 +21,6 @@ from tests.imports.reading import HARLOWE, SUGARCUBE, data_of, imported, scene_o
 
 SAMPLES = Path(__file__).parent / "samples"
 OTHERS = "\n:: A\n:: B\n"
-entering = pytest.mark.skipif(not twee.CARRIES_EVENTS, reason="the format has no events yet")
 
 
 def test_a_passage_with_one_link_goes_on_by_itself() -> None:
@@ -274,7 +273,6 @@ def test_long_texts_are_wrapped_and_read_back_as_they_were() -> None:
     assert max(len(line) for line in made.text.splitlines()) < 130
 
 
-@entering
 def test_what_a_passage_sets_is_set_as_its_scene_begins() -> None:
     text = (
         f"{SUGARCUBE}:: Start\n<<set $x to 1>><<set $y += 1>><<set $x to $x + 1>><<if $y is 2>><<set $x to 5>>"
@@ -288,19 +286,10 @@ def test_what_a_passage_sets_is_set_as_its_scene_begins() -> None:
     ]
 
 
-@entering
 def test_what_the_only_link_sets_is_set_as_its_scene_begins() -> None:
     scene = scene_of(f"{SUGARCUBE}:: Start\n[[A][$x to 1]]{OTHERS}")
 
     assert (scene["events"], scene["next"]) == ([{"at": "0s", "set": {"x": 1}}], [{"to": "A"}])
-
-
-@pytest.mark.skipif(twee.CARRIES_EVENTS, reason="the format has events")
-def test_what_a_passage_sets_is_told_to_be_left_out() -> None:
-    text = f"{SUGARCUBE}:: Start\nHi <<set $x to 1>>[[A]] [[B]]{OTHERS}"
-
-    assert "events" not in scene_of(text)
-    assert told(text) == ["5:10 a scene sets nothing as it begins. Nothing is set; set it in a choice"]
 
 
 def test_an_imported_story_is_walked_as_it_was_written() -> None:
@@ -312,7 +301,7 @@ def test_an_imported_story_is_walked_as_it_was_written() -> None:
             story,
             lengths_of(story, Ticks(30 * TICKS_PER_SECOND)),
             Plan(answers=[Given(decision=decision, choice=choice) for decision, choice in answers]),
-            profile={},
+            opening=Opening(),
             segment=Ticks(2 * TICKS_PER_SECOND),
             most_scenes=10,
         )

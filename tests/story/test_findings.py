@@ -177,6 +177,8 @@ def changed(old: str, new: str) -> str:
         ('title: {en: "The points"}', "title: {}", "a mapping is empty"),
         ('title: {en: "The points"}', f"title: {'x' * 501}", "Write 500 characters at most"),
         ('title: {en: "The points"}', r'title: "two\nlines"', "Write one line without control characters"),
+        ("media: {src: yard}", f"media: {{src: yard}}\n    text: {'x' * 5001}", "Write 5,000 characters at most"),
+        ("media: {src: yard}", 'media: {src: yard}\n    text: "a\\x07"', "Write lines without control characters"),
         ("story: 1", "story: true", "format true is not known"),
         ("story: 1", "story: '1'", "format '1' is not known"),
         ("in: 0s, out: 6.6s", "in: 7s, out: 6.6s", "'out' does not come after 'in'"),

@@ -125,6 +125,23 @@ def test_a_key_that_stands_twice_names_the_first() -> None:
     assert line == "s.yaml:7:1: error: id: the key 'id' stands twice (first in line 2). Keep one of them"
 
 
+def test_the_passage_of_a_scene_may_have_many_lines_and_languages() -> None:
+    long = "x" * 4988 + "\n\n\tindented"
+    scenes = {
+        "a": {"media": {"src": "a"}, "text": "One.\n\nTwo: 50 % of “it”.", "next": [{"to": "b"}]},
+        "b": {"media": {"src": "b"}, "text": {"sv": "Två.", "en": long}, "next": [{"to": "c"}]},
+        "c": {"media": {"src": "c"}, "end": {"id": "e"}},
+    }
+    data = {"story": 1, "id": "t", "title": "T", "start": "a", "scenes": scenes}
+
+    story, findings = read_story(json.dumps(data), "s.json")
+
+    assert story is not None
+    assert findings == ()
+    texts = [scene.text for scene in story.scenes.values()]
+    assert texts == [{"en": "One.\n\nTwo: 50 % of “it”."}, {"en": long, "sv": "Två."}, None]
+
+
 def test_a_list_at_the_top_is_no_story() -> None:
     assert told("- a\n- b\n") == ["s.yaml:1:1: error: a list is no mapping. Write 'key: value' pairs"]
 
