@@ -132,10 +132,11 @@ def with_sign(
         source=register.source if _is_fresh(register, now_ms) else source,
         poll_ms=register.poll_ms if idle_ms is None else _of_late(register.poll_ms, idle_ms),
         react_ms=_of_late(register.react_ms, now_ms - edge.listed_ms)
-        if asks and edge.listed_ms and requested == edge.published
+        if asks and edge.listed_ms and requested == edge.published and requested > policy.first_segments
         else register.react_ms,
-        # The first segments are asked for as fast as they come.
-        fetch_ms=_of_late(register.fetch_ms, now_ms - register.asked_ms)
+        # The first segments are asked for as fast as they come; what the player needs to start up, a page to load, is
+        # in one of the times between them, and in its reaction to the first list, and is not what it needs later.
+        fetch_ms=min(register.fetch_ms or policy.most_needed_ms, now_ms - register.asked_ms)
         if asks and register.requested and requested <= policy.first_segments
         else register.fetch_ms,
     )

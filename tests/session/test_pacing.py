@@ -353,6 +353,16 @@ def test_what_a_player_needs_is_seen_of_it() -> None:
     assert needed_ms(slow, SEEN) == 2000 + 600 + 300
 
 
+def test_what_a_player_takes_to_start_up_is_not_what_it_needs_later() -> None:
+    edge = Edge(published=3, listed_ms=START_MS - 50)
+    first = with_sign(Register(), START_MS, SEEN, edge, most=FAR, requested=1, starts=True)
+
+    slow = with_sign(first, START_MS + 4600, SEEN, edge, most=FAR, requested=2, starts=True)
+    third = with_sign(slow, START_MS + 5000, SEEN, edge, most=FAR, requested=3, starts=True)
+
+    assert (slow.fetch_ms, third.fetch_ms, third.react_ms) == (4600, 400, 0)
+
+
 def test_the_lock_comes_earlier_for_a_player_that_needs_longer_and_then_stays() -> None:
     timeline = start_timeline(staged(FORK))
     placed = timeline.open
