@@ -64,9 +64,12 @@ class Opened:
                     pass
 
 
-async def open_session(http: ClientSession, url: str, story: str = "sample") -> Opened:
+async def open_session(
+    http: ClientSession, url: str, story: str = "sample", *, profile: dict[str, object] | None = None
+) -> Opened:
     """Opens a session through the API."""
-    async with http.post(f"{url}/api/v1/sessions", json={"story": story}) as response:
+    asked = {"story": story, "profile": profile or {}}
+    async with http.post(f"{url}/api/v1/sessions", json=asked) as response:
         assert response.status == 201, await response.text()
         body = await response.json()
     return Opened(
