@@ -7,11 +7,14 @@ from pathlib import Path
 
 import pytest
 from blockbuster import blockbuster_ctx
+from hypothesis import settings
 
 from tests.serving import Starter, package_sample, starter
 
 # What runs while viewers wait; packaging is a command of its own, and may.
 SERVING = ["streamer.web", "streamer.service", "streamer.shelf", "streamer.origin", "streamer.store"]
+settings.register_profile("branchline", deadline=None)  # no test fails by the clock: machines differ
+settings.load_profile("branchline")
 GOLDEN = Path(__file__).parent / "golden"
 
 
