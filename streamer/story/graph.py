@@ -1,0 +1,313 @@
+"""The story as nodes and edges: scenes, the ways between them, and what is known of both."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Literal
+
+from streamer.errors import Finding
+from streamer.story.expressions import Expression
+from streamer.story.model import FIRST, Choice, Decision, Rule, Scene, Story, Target, Value, text_in
+from streamer.story.rules import scenes_of
+from streamer.story.simulate import Report
+from streamer.units import Ticks
+
+Badge = Literal["start", "ending", "checkpoint", "decision", "hold", "immediate", "unreachable"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """One way from a scene to a scene, as the file has it: by a choice, by a rule of `next`, or by the `fallback`."""
+
+    before: str  # scene
+    after: str  # scene
+    decision: str | None = None  # None: no choice leads here
+    choice: str | None = None
+    label: str = ""  # the choice's
+    is_default: bool = False  # of the decision
+    conditions: tuple[str, ...] = ()  # that have to hold, in the order they are met; empty: it is always open
+    groups: tuple[str, ...] = ()  # that lead here, outermost first
+    weight: Fraction | None = None  # of the rule; None: it is not drawn
+    is_fallback: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edge:
+    """All ways from one scene to another."""
+
+    before: str
+    after: str
+    ways: tuple[Way, ...]  # never empty
+    share: float  # of the simulated viewers who went it, of 1
+
+    @property
+    def is_conditional(self) -> bool:
+        """Tells whether it may be closed."""
+        return all(way.conditions or way.is_fallback for way in self.ways)
+
+    @property
+    def is_default(self) -> bool:
+        """Tells whether whoever does not answer goes here."""
+        return any(way.is_default for way in self.ways)
+
+    @property
+    def is_fallback(self) -> bool:
+        """Tells whether it is gone only where no rule holds."""
+        return all(way.is_fallback for way in self.ways)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Option:
+    """A choice, as the story offers it."""
+
+    id: str
+    label: str
+    is_default: bool
+    condition: str | None  # None: always offered
+    effects: tuple[str, ...]  # "name = expression"
+    share: float | None  # of the decision's answers, of 1; None: it was never asked
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """A decision, as the story asks it."""
+
+    id: str
+    prompt: str
+    options: tuple[Option, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Node:
+    """A scene."""
+
+    id: str
+    length: Ticks
+    is_assumed: bool  # the file does not say how long it is
+    source: str  # of its media
+    badges: tuple[Badge, ...]
+    ending: str | None
+    checkpoint: str | None  # its label
+    questions: tuple[Question, ...]
+    share: float  # of the simulated viewers who saw it, of 1
+    findings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Graph:
+    """A story's scenes and ways, in the order of the file."""
+
+    story: str  # its id
+    title: str
+    language: str
+    viewers: int  # simulated
+    starts: tuple[str, ...]  # scenes that it may begin with
+    nodes: tuple[Node, ...]
+    edges: tuple[Edge, ...]
+    findings: tuple[str, ...]  # of no scene
+
+
+def graph_of(story: Story, lengths: Mapping[str, Ticks], report: Report, findings: Sequence[Finding]) -> Graph:
+    """Gives the graph.
+
+    Args:
+        story: the story.
+        lengths: of its scenes, by id.
+        report: of its simulation.
+        findings: of its file; each is told with the scene that it is of.
+    """
+    told = _by_scene(story, findings)
+    starts = sorted(scenes_of(story, story.start), key=list(story.scenes).index)
+    edges = _edges(story, report)
+    reached = _reached(starts, edges)
+    nodes = tuple(
+        Node(
+            id=name,
+            length=lengths[name],
+            is_assumed=scene.media.end is None,
+            source=scene.media.src,
+            badges=tuple(_badges(story, scene, name in starts, name in reached)),
+            ending=scene.end,
+            checkpoint=None if scene.checkpoint is None else text_in(scene.checkpoint.label, story.language),
+            questions=tuple(_question(story, decision, report) for decision in decisions_of(scene)),
+            share=report.scenes.get(name, 0.0),
+            findings=tuple(told.get(name, ())),
+        )
+        for name, scene in story.scenes.items()
+    )
+    return Graph(
+        story=story.id,
+        title=text_in(story.title, story.language),
+        language=story.language,
+        viewers=report.viewers,
+        starts=tuple(starts),
+        nodes=nodes,
+        edges=edges,
+        findings=tuple(told.get(None, ())),
+    )
+
+
+def decisions_of(scene: Scene) -> tuple[Decision, ...]:
+    """Gives what a scene asks, in the order of its times."""
+    return () if scene.decision is None else (scene.decision,)
+
+
+def ways_of(story: Story) -> tuple[Way, ...]:
+    """Gives every way that the story has, scene by scene; through a group that leads on twice, the first way."""
+    return tuple(way for scene in story.scenes.values() if scene.end is None for way in _ways_from(story, scene))
+
+
+def _ways_from(story: Story, scene: Scene) -> Iterator[Way]:
+    decisions = decisions_of(scene)
+    ends_open, falls = not decisions, False
+    for decision in decisions:
+        for choice in decision.choices:
+            if choice.to is None:
+                ends_open = True
+                rules = scene.next
+            else:
+                rules = (Rule(to=choice.to),)
+                falls |= not _always_leads(story, rules)
+            for after, conditions, groups, weight in _led(story, rules):
+                asked = () if choice.when is None else (choice.when.text,)
+                yield Way(
+                    before=scene.id,
+                    after=after,
+                    decision=decision.id,
+                    choice=choice.id,
+                    label=text_in(choice.label, story.language),
+                    is_default=_is_default(decision, choice),
+                    conditions=(*asked, *conditions),
+                    groups=groups,
+                    weight=weight,
+                )
+    if not decisions:
+        for after, conditions, groups, weight in _led(story, scene.next):
+            yield Way(before=scene.id, after=after, conditions=conditions, groups=groups, weight=weight)
+    if story.fallback is not None and (falls or (ends_open and not _always_leads(story, scene.next))):
+        yield Way(before=scene.id, after=story.fallback, is_fallback=True)
+
+
+_Led = tuple[str, tuple[str, ...], tuple[str, ...], Fraction | None]  # scene, conditions, groups, weight
+
+
+def _led(story: Story, rules: Iterable[Rule]) -> Iterator[_Led]:
+    """Gives the scenes that rules lead to, each once a rule, with what has to hold and the groups between."""
+    for rule in rules:
+        seen: set[Target] = set()
+        todo: list[tuple[Rule, tuple[str, ...], tuple[str, ...]]] = [(rule, _and((), rule.when), ())]
+        while todo:
+            each, conditions, groups = todo.pop(0)
+            if each.to in seen:
+                continue
+            seen.add(each.to)
+            if not each.to.startswith("@"):
+                yield each.to, conditions, groups, each.weight
+                continue
+            name = each.to[1:]
+            todo += [(inner, _and(conditions, inner.when), (*groups, name)) for inner in story.groups[name]]
+
+
+def _and(conditions: tuple[str, ...], when: Expression | None) -> tuple[str, ...]:
+    return conditions if when is None else (*conditions, when.text)
+
+
+def _always_leads(story: Story, rules: tuple[Rule, ...]) -> bool:
+    seen: set[Target] = set()
+    todo = [rule.to for rule in rules if rule.when is None]
+    while todo:
+        target = todo.pop()
+        if not target.startswith("@"):
+            return True
+        if target not in seen:
+            seen.add(target)
+            todo += [rule.to for rule in story.groups[target[1:]] if rule.when is None]
+    return False
+
+
+def _is_default(decision: Decision, choice: Choice) -> bool:
+    return choice.id == decision.default or (decision.default_is(FIRST) and choice is decision.choices[0])
+
+
+def _edges(story: Story, report: Report) -> tuple[Edge, ...]:
+    shares = {(each.before, each.after): each.share for each in report.transitions}
+    found: dict[tuple[str, str], list[Way]] = {}
+    for way in ways_of(story):
+        found.setdefault((way.before, way.after), []).append(way)
+    return tuple(
+        Edge(before=before, after=after, ways=tuple(ways), share=shares.get((before, after), 0.0))
+        for (before, after), ways in found.items()
+    )
+
+
+def _reached(starts: Iterable[str], edges: Iterable[Edge]) -> set[str]:
+    after: dict[str, list[str]] = {}
+    for edge in edges:
+        after.setdefault(edge.before, []).append(edge.after)
+    seen: set[str] = set()
+    todo = list(starts)
+    while todo:
+        name = todo.pop()
+        if name not in seen:
+            seen.add(name)
+            todo += after.get(name, ())
+    return seen
+
+
+def _badges(story: Story, scene: Scene, is_start: bool, is_reached: bool) -> Iterator[Badge]:
+    decisions = decisions_of(scene)
+    if is_start:
+        yield "start"
+    if scene.end is not None:
+        yield "ending"
+    if scene.checkpoint is not None:
+        yield "checkpoint"
+    if decisions:
+        yield "decision"
+    if any(decision.hold is not None for decision in decisions):
+        yield "hold"
+    if any(decision.immediate for decision in decisions):
+        yield "immediate"
+    if not is_reached and scene.id != story.fallback:
+        yield "unreachable"
+
+
+def _question(story: Story, decision: Decision, report: Report) -> Question:
+    shares = report.choices.get(decision.id)
+    options = tuple(
+        Option(
+            id=choice.id,
+            label=text_in(choice.label, story.language),
+            is_default=_is_default(decision, choice),
+            condition=None if choice.when is None else choice.when.text,
+            effects=tuple(f"{name} = {_spelled(value)}" for name, value in choice.set),
+            share=None if shares is None else shares.get(choice.id, 0.0),
+        )
+        for choice in decision.choices
+    )
+    return Question(id=decision.id, prompt=text_in(decision.prompt, story.language), options=options)
+
+
+def _spelled(value: Value | Expression) -> str:
+    if isinstance(value, Expression):
+        return value.text
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _by_scene(story: Story, findings: Sequence[Finding]) -> dict[str | None, list[str]]:
+    """Gives what was found, by scene; None: of no scene."""
+    told: dict[str | None, list[str]] = {}
+    for finding in findings:
+        told.setdefault(_scene_of(story, finding.field), []).append(f"{finding.level}: {finding.problem}")
+    return told
+
+
+def _scene_of(story: Story, field: str) -> str | None:
+    """Gives the scene that a field is of; ids may hold dots, so the longest one that fits."""
+    parts = field.split(".")
+    if parts[0] != "scenes":
+        return None
+    ids = (".".join(parts[1:end]).partition("[")[0] for end in range(len(parts), 1, -1))
+    return next((each for each in ids if each in story.scenes), None)
