@@ -25,6 +25,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from streamer.config import Settings, checked_settings, load_settings
+from streamer.drawing.engine import bounded
+from streamer.drawing.layout import layout_of
+from streamer.drawing.page import page_of
+from streamer.drawing.svg import svg_of
+from streamer.drawing.thumbnails import pictures_of_footage, pictures_of_library
 from streamer.errors import (
     BranchlineError,
     MalformedRequest,
@@ -43,10 +48,11 @@ from streamer.reports import report_tables
 from streamer.story.answers import read_answers
 from streamer.story.codec import read_story
 from streamer.story.file import Mistake, read_length, schema_text
+from streamer.story.graph import graph_of
 from streamer.story.model import Story, Value
 from streamer.story.profile import read_inputs
 from streamer.story.rules import Opening, failures_of
-from streamer.story.simulate import Simulation
+from streamer.story.simulate import Report, Simulation
 from streamer.story.starter import starter_story
 from streamer.story.walk import Plan, Policy, Walk, WalkError, lengths_of, told, walk
 from streamer.units import TICKS_PER_SECOND, Ticks
@@ -223,13 +229,7 @@ def simulate(  # noqa: PLR0917 - typer makes options of them
     """Let many viewers watch, without footage: what is never reached, how long it takes, how it ends."""
     loaded, _ = _read(story)
     go = _walker(loaded, assume, _opening(loaded, profile or [], "", clock), max_scenes)
-    found = Simulation(loaded)
-    columns = (TextColumn("viewers"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, TimeElapsedColumn(), console=err, transient=True, disable=not err.is_terminal) as bar:
-        for number in bar.track(range(viewers)):
-            found.add(go(Plan(policy=policy, seed=(seed + number) % 2**64)))
-    _tell_failures(loaded)
-    report = found.report()
+    report = _simulated(loaded, go, viewers, seed, policy)
     if form == "json":
         sys.stdout.buffer.write(msgspec.json.encode(report) + b"\n")
         return
@@ -237,11 +237,86 @@ def simulate(  # noqa: PLR0917 - typer makes options of them
         out.print(table)
 
 
-def _walker(story: Story, assume: str, opening: Opening, most_scenes: int) -> Callable[[Plan], Walk]:
+@app.command()
+def graph(  # noqa: PLR0917 - typer makes options of them
+    story: StoryPath,
+    output: Annotated[
+        str, typer.Option(help="Where to: a page (.html), a picture (.svg), or - for the picture on standard output.")
+    ] = "graph.html",
+    viewers: Annotated[int, typer.Option(help="How many simulated viewers.", min=1, max=10_000_000)] = 1000,
+    seed: Annotated[int, typer.Option(help="Of the first viewer; one more each.", min=0, max=2**64 - 1)] = 0,
+    assume: Annotated[str, typer.Option(help="Length of scenes that have no 'out'.")] = "30s",
+    profile: ProfileOption = None,
+    clock: ClockOption = None,
+    max_scenes: Annotated[int, typer.Option(help="A viewing is stopped after so many scenes.", min=1)] = 1_000,
+    footage: Annotated[
+        Path | None, typer.Option(help="Folder to take pictures of scenes from; else footage beside the story.")
+    ] = None,
+    library: Annotated[
+        Path | None, typer.Option(help="Folder of packaged stories to take them from instead.", show_default=False)
+    ] = None,
+    pictures: Annotated[bool, typer.Option("--pictures/--no-pictures", help="Show a picture of each scene.")] = True,
+) -> None:
+    """Draw the story: scenes, the ways between them, and how many simulated viewers go each. See docs/graph.md."""
+    suffix = ".svg" if output == "-" else Path(output).suffix.lower()
+    if suffix not in {".svg", ".html"}:
+        raise BranchlineError(f"--output: {output!r} ends neither in .svg nor in .html; name a file that does, or -")
+    if footage is not None and library is not None:
+        raise BranchlineError("--footage and --library are given; choose one")
+    loaded, findings = read_story(_text_of(story), str(story))
+    if loaded is None:
+        raise StoryError(tuple(finding for finding in findings if finding.level == "error"))
+    go = _walker(loaded, assume, _opening(loaded, profile or [], "", clock), max_scenes)
+    found = _simulated(loaded, go, viewers, seed)
+    taken = _pictures(loaded, footage or story.absolute().parent / "footage", library) if pictures else {}
+    drawn = layout_of(graph_of(loaded, _assumed(assume), found, findings), taken, bounded)
+    text = page_of(drawn, taken) if suffix == ".html" else svg_of(drawn, taken)
+    if output == "-":
+        sys.stdout.buffer.write(text.encode())
+        return
     try:
-        lengths = lengths_of(story, read_length(assume))
-    except Mistake as error:
-        raise BranchlineError(f"--assume: {error}. {error.remedy}") from error
+        Path(output).write_text(text, "utf-8")
+    except OSError as error:
+        raise BranchlineError(f"--output: {output} cannot be written: {error.strerror}") from error
+    parts = [f"{len(drawn.scenes)} scenes", f"{len(drawn.routes)} ways", f"{len(taken)} pictures"]
+    out.print(f"{output}: {', '.join(parts)}", markup=False)
+
+
+def _simulated(
+    story: Story, go: Callable[[Plan], Walk], viewers: int, seed: int, policy: Policy = "uniform"
+) -> Report:
+    found = Simulation(story)
+    columns = (TextColumn("viewers"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, TimeElapsedColumn(), console=err, transient=True, disable=not err.is_terminal) as bar:
+        for number in bar.track(range(viewers)):
+            found.add(go(Plan(policy=policy, seed=(seed + number) % 2**64)))
+    _tell_failures(story)
+    return found.report()
+
+
+def _pictures(story: Story, footage: Path, library: Path | None) -> dict[str, str]:
+    """Gives a picture of each scene that there is one of; none where there is neither footage nor library."""
+    if library is None and not footage.is_dir():
+        return {}
+    try:
+        tools = find_tools()
+    except PackagingError as error:
+        err.print(f"no pictures of scenes: {error}", markup=False)
+        return {}
+    columns = (TextColumn("pictures"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, TimeElapsedColumn(), console=err, transient=True, disable=not err.is_terminal) as bar:
+        task = bar.add_task("pictures", total=None)
+
+        def tell(done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total)
+
+        if library is not None:
+            return asyncio.run(pictures_of_library(story, Library(library), tools, tell))
+        return asyncio.run(pictures_of_footage(story, footage, tools, tell))
+
+
+def _walker(story: Story, assume: str, opening: Opening, most_scenes: int) -> Callable[[Plan], Walk]:
+    lengths = lengths_of(story, _assumed(assume))
     segment = Ticks(DEFAULT_LADDER.segment_seconds * TICKS_PER_SECOND)
 
     def go(plan: Plan) -> Walk:
@@ -261,6 +336,13 @@ def _opening(story: Story, profile: list[str], viewer: str, clock: datetime | No
 def _tell_failures(story: Story) -> None:
     for finding in failures_of(story):
         err.print(str(finding), markup=False)
+
+
+def _assumed(text: str) -> Ticks:
+    try:
+        return read_length(text)
+    except Mistake as error:
+        raise BranchlineError(f"--assume: {error}. {error.remedy}") from error
 
 
 def _inputs(story: Story, given: list[str]) -> dict[str, Value]:

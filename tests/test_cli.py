@@ -192,3 +192,41 @@ def test_a_simulation_tells_that_everything_was_reached_or_came_to_no_end(tmp_pa
 
     assert "every scene and every transition was reached" in whole.stdout
     assert "viewings that came to no end" in stopped.stdout
+
+
+def test_a_story_is_drawn_as_a_picture_and_as_a_page(tmp_path: Path) -> None:
+    picture = run("graph", SAMPLE, "--no-pictures", "--output", "points.svg", cwd=tmp_path)
+    page = run("graph", SAMPLE, "--no-pictures", cwd=tmp_path)
+    shown = run("graph", SAMPLE, "--no-pictures", "--output", "-", cwd=tmp_path)
+
+    assert picture.stdout == "points.svg: 10 scenes, 12 ways, 0 pictures\n"
+    assert page.stdout == "graph.html: 10 scenes, 12 ways, 0 pictures\n"
+    assert shown.stdout == (tmp_path / "points.svg").read_text("utf-8")
+    drawn = shown.stdout.partition("</style>")[2]
+    assert drawn in (tmp_path / "graph.html").read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--output", "graph.png"), "'graph.png' ends neither in .svg nor in .html"),
+        (("--output", "nowhere/graph.svg"), "nowhere/graph.svg cannot be written: No such file or directory"),
+        (("--footage", "a", "--library", "b"), "--footage and --library are given; choose one"),
+        (("--library", "nowhere"), "story 'sample' is not packaged"),
+        (("--assume", "long"), "--assume: 'long' is no time"),
+    ],
+)
+def test_a_graph_that_cannot_be_drawn_is_told(arguments: tuple[str, ...], said: str, tmp_path: Path) -> None:
+    done = run("graph", SAMPLE, "--viewers", "1", *arguments, cwd=tmp_path)
+
+    assert done.returncode == 2
+    assert said in done.stderr
+
+
+def test_a_story_with_mistakes_is_not_drawn(tmp_path: Path) -> None:
+    (tmp_path / "bad.yaml").write_text("story: 1\nid: bad\ntitle: Bad\nstart: a\n", "utf-8")
+
+    done = run("graph", "bad.yaml", cwd=tmp_path)
+
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (1, "1 mistake")
+    assert not (tmp_path / "graph.html").exists()
