@@ -19,7 +19,7 @@ from streamer.hls.delivery import Directives
 from streamer.identity import Identity, Ticket, seed_of
 from streamer.media.names import Namer
 from streamer.playlists import PLAIN, Addresses, Form, rendition_of
-from streamer.session.choosing import Answer, answered, choice_of_code, gone_back, taken_from_the_menu
+from streamer.session.choosing import Answer, answered, gone_back, taken_from_the_menu
 from streamer.session.cues import Cue, Told, cues_since, next_cue_ms
 from streamer.session.events import Committed, Register, SessionRecord, Source, steps_of
 from streamer.session.pacing import (
@@ -46,15 +46,13 @@ from streamer.session.timeline import Timeline
 from streamer.shelf import Edition, Shelf
 from streamer.spelled import Paths, Spelled
 from streamer.store.base import Store, Stored
-from streamer.story.labels import best_language
 from streamer.story.model import Story, Value
-from streamer.story.profile import checked_profile, looked_up
+from streamer.story.profile import checked_profile, language_of, looked_up, with_language
 from streamer.story.rules import Opening, failures_of
 from streamer.units import TICKS_PER_SECOND, Ticks, decimal_seconds, ticks_of_milliseconds
 
 log = structlog.get_logger("branchline.sessions")
 
-LANGUAGE_INPUTS = ("lang", "language")  # that take the viewer's language where no request gives them
 RESERVE_SEGMENTS = 3  # published ahead of a write, so that not every poll writes
 HELD_PART_TARGETS = 2.5  # how long a part is waited for: hls.js gives up a list after 3 PART-TARGETs
 NOTHING_ASKED = Directives()
@@ -113,7 +111,7 @@ class Opened:
     token: str
     expires_ms: int
     edition: Edition
-    language: str  # of its texts; empty: the story's
+    opening: Opening  # what its path follows from
 
 
 class Sessions:
@@ -157,10 +155,10 @@ class Sessions:
             MalformedRequest: an input is unknown, of a wrong type, or not to be given this way.
         """
         edition = await self._shelf.current(story)
-        values = _with_language(edition.story, checked_profile(edition.story, profile, trusted=trusted), asks.languages)
+        values = with_language(edition.story, checked_profile(edition.story, profile, trusted=trusted), asks.languages)
         looked_up = await self._looked_up(edition.story, asks.viewer, values)
         kept = await self._kept(edition.story, asks.viewer if asks.consent else "")
-        language = _language(edition.story, values, asks.languages)
+        language = language_of(edition.story, values, asks.languages)
         known = edition.story.profile
         kept_back = bool(looked_up or kept) or (trusted and any(known[name].personal for name in values))
         now_ms = self._clock.now_ms()
@@ -172,22 +170,27 @@ class Sessions:
             language=language,
         )
         expires_ms = self._expiry_ms(now_ms // 1000)
+        record = SessionRecord(
+            story=story,
+            revision=edition.package.revision,
+            created_ms=now_ms,
+            profile={**values, **looked_up},
+            extended=asks.extended,
+            viewer=asks.viewer,
+            consent=asks.consent,
+            kept=kept,
+            language=language,
+            offset_minutes=asks.offset_minutes,
+        )
         if kept_back or asks.is_kept:
-            record = SessionRecord(
-                story=story,
-                revision=edition.package.revision,
-                created_ms=now_ms,
-                profile={**values, **looked_up},
-                extended=asks.extended,
-                viewer=asks.viewer,
-                consent=asks.consent,
-                kept=kept,
-                language=language,
-                offset_minutes=asks.offset_minutes,
-            )
             await self._store.create(session_id, record, expires_ms)
-        token = self._identity.control_token(session_id)
-        return Opened(id=session_id, token=token, expires_ms=expires_ms, edition=edition, language=language)
+        return Opened(
+            id=session_id,
+            token=self._identity.control_token(session_id),
+            expires_ms=expires_ms,
+            edition=edition,
+            opening=opening_of(session_id, record),
+        )
 
     async def _looked_up(self, story: Story, viewer: str, values: Mapping[str, Value]) -> dict[str, Value]:
         """Gives the inputs of `source: crm`; those that nobody could tell keep their defaults."""
@@ -303,8 +306,8 @@ class Sessions:
 
     # ── choosing ─────────────────────────────────────────────────────────────────────────────────────────────────
 
-    async def choose(self, session_id: str, token: str, answer: Answer, code: str | None = None) -> dict[str, object]:
-        """Takes a viewer's answer; durable when it returns. A `code` that was typed says which choice it is.
+    async def choose(self, session_id: str, token: str, answer: Answer) -> dict[str, object]:
+        """Takes a viewer's answer; durable when it returns.
 
         Raises:
             NotAllowed: the token is not the session's.
@@ -318,9 +321,6 @@ class Sessions:
             if self._due(live) is not None or (placed is not None and live.reserved <= placed.opens_in):
                 await self._settle(live)
             async with live.lock:
-                if code is not None:
-                    choice = choice_of_code(live.timeline, answer.visit, answer.decision, code)
-                    answer = replace(answer, choice=choice)
                 record = answered(live.record, live.timeline, answer, self._play(live), published=live.reserved)
                 if record is live.record or await self._saved(live, record):
                     return self._answer_state(live, answer)
@@ -741,13 +741,13 @@ class Sessions:
         play = self._play(live)
         lock = self._course(live, play).lock if commit is None else None
         closes_in = 0 if lock is None else max(lock - play, 0)
-        visit = live.timeline.visit_numbered(answer.visit)
-        placed = visit.placed if visit is not None else ()
-        typed = any(each.decision.id == answer.decision and each.decision.code_length for each in placed)
+        choice: str | None = answer.choice
+        if answer.code is not None:  # not before the lock: who guesses would know
+            choice = None if commit is None else commit.choice
         return {
             "visit": answer.visit,
             "decision": answer.decision,
-            "choice": None if typed and commit is None else answer.choice,  # else who guesses would know
+            "choice": choice,
             "committed": commit is not None,
             "closes_in_ms": closes_in * 1000 // TICKS_PER_SECOND,
         }
@@ -793,22 +793,6 @@ def opening_of(session_id: str, record: SessionRecord) -> Opening:
         weekday=at.isoweekday(),
         language=record.language,
     )
-
-
-def _with_language(story: Story, values: dict[str, Value], languages: tuple[str, ...]) -> dict[str, Value]:
-    """Adds the viewer's language where the story asks for it and no request says it: an enum, `lang` or `language`."""
-    for name, variable in story.profile.items():
-        wanted = name in LANGUAGE_INPUTS and variable.type == "enum" and variable.source == "request"
-        if wanted and name not in values and (found := best_language(languages, variable.values)):
-            values = {**values, name: found}
-    return values
-
-
-def _language(story: Story, values: Mapping[str, Value], languages: tuple[str, ...]) -> str:
-    """Gives the language of a session's texts: that of the input, else the best that the story has; empty: its own."""
-    given = tuple(str(values[name]) for name in LANGUAGE_INPUTS if name in values)
-    found = best_language((*given, *languages), sorted(story.languages))
-    return "" if found == story.language else found
 
 
 def _reserved(stored: Stored | None, record: SessionRecord) -> int:

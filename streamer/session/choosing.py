@@ -25,7 +25,8 @@ class Answer:
 
     visit: int
     decision: str
-    choice: str
+    choice: str = ""  # empty: `code` says which
+    code: str | None = None  # as it was typed
     answer_id: str
 
 
@@ -37,7 +38,7 @@ def answered(
     An immediate decision is committed by its first answer, from the first segment on that was not published.
 
     Raises:
-        NotFound: there is no such visit, decision or choice on the viewer's path.
+        NotFound: there is no such visit, decision or choice on the viewer's path, or it is not to be answered so.
         TooLate: the decision is committed; says to what.
         Conflict: the answer_id was used for another answer.
         TooMany: the mind was changed too often.
@@ -45,7 +46,9 @@ def answered(
     before = [event for event in record.events if isinstance(event, Answered)]
     for event in before:
         if event.answer_id == answer.answer_id:
-            if (event.visit, event.decision, event.choice) != (answer.visit, answer.decision, answer.choice):
+            same = (event.visit, event.decision) == (answer.visit, answer.decision)
+            # Of another code nothing is said: it would tell who guesses whether both mean the same.
+            if not same or (answer.code is None and event.choice != answer.choice):
                 raise Conflict("this answer_id was used for another answer", answer_id=answer.answer_id)
             return record
     choice = _checked(timeline, answer)
@@ -57,36 +60,20 @@ def answered(
     if sum((event.visit, event.decision) == asked for event in before) >= MAX_ANSWERS:
         raise TooMany(f"more than {MAX_ANSWERS} answers to one decision")
     event = Answered(
-        visit=answer.visit, decision=answer.decision, choice=answer.choice, answer_id=answer.answer_id, at=play
+        visit=answer.visit, decision=answer.decision, choice=choice.id, answer_id=answer.answer_id, at=play
     )
     events: tuple[Event, ...] = (*record.events, event)
     if placed.decision.immediate:
         committed = Committed(
             visit=answer.visit,
             decision=answer.decision,
-            choice=answer.choice,
+            choice=choice.id,
             by=VIEWER,
             at=play,
             cut=cut_at(timeline, choice, published),
         )
         events = (*events, committed)
     return msgspec.structs.replace(record, events=events)
-
-
-def choice_of_code(timeline: Timeline, visit: int, decision: str, code: str) -> str:
-    """Gives the choice that a typed code means: the one that has it, else the one that has none.
-
-    Raises:
-        NotFound: there is no such visit or decision on the viewer's path, or it takes no code.
-    """
-    placed = _asked(timeline, visit, decision)
-    if not placed.decision.code_length:
-        raise NotFound(f"decision {decision!r} takes no code", decision=decision)
-    found = next((choice for choice in placed.choices if choice.code == code.casefold()), None)
-    found = found or next((choice for choice in placed.choices if choice.code is None), None)
-    if found is None:
-        raise NotFound(f"decision {decision!r} offers no choice for that code", decision=decision)
-    return found.id
 
 
 def gone_back(
@@ -162,9 +149,7 @@ def _is_over(timeline: Timeline, published: int) -> bool:
 def _checked(timeline: Timeline, answer: Answer) -> Choice:
     """Gives the choice that an answer names, if it can still be taken."""
     placed = _asked(timeline, answer.visit, answer.decision)
-    choice = next((each for each in placed.choices if each.id == answer.choice), None)
-    if choice is None:
-        raise NotFound(f"decision {answer.decision!r} offers no choice {answer.choice!r}", choice=answer.choice)
+    choice = _pointed_at(placed, answer.choice) if answer.code is None else _typed(placed, answer.code)
     for commit in timeline.commits:
         if (commit.visit, commit.decision) == (answer.visit, answer.decision):
             raise TooLate(
@@ -176,7 +161,31 @@ def _checked(timeline: Timeline, answer: Answer) -> Choice:
                     "by": commit.by,
                 },
             )
+    placed_now = timeline.open
+    if placed_now is None or (timeline.last.number, placed_now.serial) != (answer.visit, placed.serial):
+        raise NotFound(f"visit {answer.visit} was left before decision {answer.decision!r} was taken")
     return choice
+
+
+def _pointed_at(placed: Placed, choice: str) -> Choice:
+    if placed.decision.code_length:  # whatever the choice: ids may be guessed
+        raise NotFound(f"decision {placed.decision.id!r} takes a code", decision=placed.decision.id)
+    found = next((each for each in placed.choices if each.id == choice), None)
+    if found is None:
+        raise NotFound(f"decision {placed.decision.id!r} offers no choice {choice!r}", choice=choice)
+    return found
+
+
+def _typed(placed: Placed, code: str) -> Choice:
+    """Gives the choice that a typed code means: the one that has it, else the one that has none."""
+    decision = placed.decision
+    if not decision.code_length:
+        raise NotFound(f"decision {decision.id!r} takes no code", decision=decision.id)
+    found = next((choice for choice in placed.choices if choice.code == code.casefold()), None)
+    found = found or next((choice for choice in placed.choices if choice.code is None), None)
+    if found is None:
+        raise NotFound(f"decision {decision.id!r} offers no choice for that code", decision=decision.id)
+    return found
 
 
 def _asked(timeline: Timeline, number: int, decision: str) -> Placed:

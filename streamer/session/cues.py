@@ -12,7 +12,7 @@ from streamer.session.timeline import Placed, Timeline, Visit
 from streamer.story.labels import label, link
 from streamer.story.model import Choice, Happening, Text, instant_within
 from streamer.story.rules import Memory, holds, picture_of
-from streamer.story.visit import left_at
+from streamer.story.visit import memory_before
 from streamer.units import TICKS_PER_SECOND, Ticks, decimal_seconds, whole_milliseconds
 
 
@@ -33,6 +33,7 @@ class Told:
     happened: int = 0  # events of that scene told of
     opened: int = 0  # serial of the newest decision told of
     choice: str | None = None  # its answer, as told
+    answered: str = ""  # and the answer_id of that
     steps: int = 0
     run: int = 0
     holding: bool = False
@@ -58,7 +59,9 @@ def cues_since(
     if told.run != timeline.run:
         again = told.run != 0
         done = sum(1 for _ in takewhile(lambda step: _is_over(step, playing), steps))
-        told = Told(run=timeline.run, visit=playing.number - 1, steps=done, running=running)
+        before = timeline.visit_numbered(playing.number - 1)
+        past = len(_cued(before)) if before is not None else 0  # news are of the scene that plays
+        told = Told(run=timeline.run, visit=playing.number - 1, happened=past, steps=done, running=running)
         if again:
             yield Cue(kind="run", data={"run": timeline.run}, told=told)
     for cue in _of_scenes(timeline, playing, told, play):
@@ -75,6 +78,7 @@ def cues_since(
             told,
             opened=placed.serial,
             choice=answer.choice if answer else None,
+            answered=answer.answer_id if answer else "",
             running=running,
             holding=_is_holding(course, play),
         )
@@ -103,8 +107,11 @@ def next_cue_ms(course: Course, told: Told, play: Ticks) -> int | None:
 
 def _of_scenes(timeline: Timeline, playing: Visit, told: Told, play: Ticks) -> Iterator[Cue]:
     """Gives the scenes that have begun, each with what has happened in it."""
-    if told.visit == playing.number:
-        yield from _happenings(timeline, playing, told, play)
+    known = timeline.visit_numbered(told.visit)
+    if known is not None:
+        for cue in _happenings(timeline, known, told, play):
+            told = cue.told
+            yield cue
     for visit in timeline.visits.between(told.visit, playing.number):
         told = replace(told, visit=visit.number, happened=0)
         yield Cue(kind="scene", data=_scene(timeline, visit), told=told)
@@ -126,11 +133,13 @@ def _changes(
     visit = course.timeline.last
     answer = answer_to(events, course.timeline)
     choice = answer.choice if answer is not None else None
-    if choice != told.choice:
-        told = replace(told, choice=choice)
-        data: dict[str, object] = {"visit": visit.number, "decision": placed.decision.id, "choice": choice}
-        if placed.decision.code_length:  # it would tell who guesses when they are right
-            data["choice"] = None
+    typed = placed.decision.code_length > 0
+    given = answer.answer_id if answer is not None else ""
+    # Of codes every one is told of, and not what it means: else who guesses would know when they are right.
+    if (given != told.answered) if typed else (choice != told.choice):
+        told = replace(told, choice=choice, answered=given)
+        data: dict[str, object] = {"visit": visit.number, "decision": placed.decision.id}
+        data["choice"] = None if typed else choice
         yield Cue(kind="answered", data={**data, "closes_in_ms": _closes_in(course, play)}, told=told)
     holding = _is_holding(course, play)
     if running != told.running or holding != told.holding:
@@ -161,9 +170,11 @@ def _happenings(timeline: Timeline, visit: Visit, told: Told, play: Ticks) -> It
     for at, event in _cued(visit)[told.happened :]:
         if at > play or at >= visit.end:
             return
+        memory = memory_before(story, visit.progress, event)
+        if memory is None and event.when is not None:
+            return  # whether it happens depends on a decision that is not committed yet
         told = replace(told, happened=told.happened + 1)
-        before = left_at(story, visit.progress, Ticks(at - visit.start))
-        if holds(story, before, event.when):
+        if memory is None or holds(story, memory, event.when):
             data = {"cue": event.cue, "visit": visit.number, "scene": visit.scene.id, "at": decimal_seconds(at, 3)}
             yield Cue(kind="cue", data={**data, **_tracked(event.track)}, told=told)
 
@@ -244,7 +255,7 @@ def _decision(course: Course, placed: Placed, told: Told, play: Ticks, *, token:
             "choices": [],
             "choice": None,
             "default": None,
-            "input": {"type": "code", "length": decision.code_length},
+            "input": {"type": "code", "length": decision.code_length, "given": bool(told.answered)},
         }
     if decision.layout is not None:
         data["layout"] = decision.layout

@@ -444,6 +444,7 @@ def _committed(timeline: Timeline, step: Committed) -> Timeline:
     if step.cut is not None and step.cut < last.after:
         seen = Ticks(timeline.end_of(step.cut - 1) - last.start)
         assert choice is not None  # only an answer cuts a scene, and one that leads elsewhere
+        path.visits.replace_last(replace(path.visits[-1], progress=progress))
         return _grown(path, *successor(story, left_at(story, progress, seen), last.scene, choice.to))
     path.visits.replace_last(_asked(replace(last, progress=progress), story))
     over = progress.asked is None

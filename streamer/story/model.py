@@ -266,6 +266,11 @@ class Story:
         return bool(self.expressions.asked & {"hour", "weekday"})  # inputs of `source: clock` are inputs
 
     @property
+    def remembers(self) -> bool:
+        """Tells whether something is kept of a viewer between sessions, where they agree to it."""
+        return any(variable.scope == "viewer" for variable in self.state.values())
+
+    @property
     def kept(self) -> tuple[Variable, ...]:
         """Gives the variables that outlive a session."""
         return tuple(variable for variable in self.state.values() if variable.scope != "session")

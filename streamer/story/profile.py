@@ -7,9 +7,11 @@ from collections.abc import Mapping
 
 from streamer.errors import MalformedRequest
 from streamer.story.file import shown
+from streamer.story.labels import best_language
 from streamer.story.model import MAX_NUMBER, MAX_TEXT, Story, Value, Variable
 from streamer.story.rules import fitted
 
+LANGUAGE_INPUTS = ("lang", "language")  # that take the viewer's language where no request gives them
 NOT_GIVEN = {"crm": "looked up by the server", "clock": "read off the clock"}  # inputs that no request gives
 
 
@@ -33,6 +35,33 @@ def looked_up(story: Story, found: Mapping[str, object]) -> tuple[dict[str, Valu
     fit = {name: value for name, value in found.items() if name in wanted and _fits(wanted[name], value)}
     values = {name: fitted(wanted[name], value) for name, value in fit.items()}  # type: ignore[arg-type]  # they fit
     return values, tuple(sorted(found.keys() - fit.keys()))
+
+
+def fitting(story: Story, given: Mapping[str, str]) -> dict[str, Value]:
+    """Gives those of some inputs from a query that the story takes from there; others are another story's."""
+    read = {name: _read(story.profile[name], text) for name, text in given.items() if name in story.profile}
+    return {
+        name: fitted(variable, value)  # type: ignore[arg-type]  # _fits has seen to it
+        for name, value in read.items()
+        for variable in (story.profile[name],)
+        if variable.source == "request" and not variable.personal and _fits(variable, value)
+    }
+
+
+def with_language(story: Story, values: dict[str, Value], languages: tuple[str, ...]) -> dict[str, Value]:
+    """Adds the viewer's language where the story asks for it and no request says it: an enum, `lang` or `language`."""
+    for name, variable in story.profile.items():
+        wanted = name in LANGUAGE_INPUTS and variable.type == "enum" and variable.source == "request"
+        if wanted and name not in values and (found := best_language(languages, variable.values)):
+            values = {**values, name: found}
+    return values
+
+
+def language_of(story: Story, values: Mapping[str, Value], languages: tuple[str, ...]) -> str:
+    """Gives the language of a viewer's texts: that of the input, else the best that the story has; empty: its own."""
+    given = tuple(str(values[name]) for name in LANGUAGE_INPUTS if name in values)
+    found = best_language((*given, *languages), sorted(story.languages))
+    return "" if found == story.language else found
 
 
 def read_inputs(story: Story, given: Mapping[str, str]) -> dict[str, Value]:

@@ -99,6 +99,22 @@ def left_at(story: Story, progress: Progress, instant: Ticks) -> Memory:
     return memory
 
 
+def memory_before(story: Story, progress: Progress, event: Happening) -> Memory | None:
+    """Gives the memory that an event of a visit meets; None: a decision before it is not answered yet."""
+    memory = progress.entered
+    answers = iter(progress.answers)
+    for _, what in agenda(progress.scene, progress.length):
+        if what is event:
+            return memory
+        if isinstance(what, Happening):
+            memory = happened(story, memory, what)
+        elif (given := next(answers, None)) is not None:
+            memory = _taken(story, memory, given)
+        else:
+            break
+    return None
+
+
 def agenda(scene: Scene, length: Ticks) -> list[tuple[Ticks, Happening | Decision]]:
     """Gives what happens in a scene of that length, in order."""
     entries: list[tuple[Ticks, Happening | Decision]] = [

@@ -33,9 +33,9 @@ class LookingUp:
             asked = {"story": story, "viewer": viewer, "profile": dict(profile)}
             async with self._session.post(self._settings.url, json=asked) as response:
                 response.raise_for_status()
-                body = await response.content.read(MAX_ANSWER_BYTES)
+                body = await _whole(response.content)
             return msgspec.json.decode(body, type=dict[str, object])
-        except (aiohttp.ClientError, TimeoutError, msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (aiohttp.ClientError, TimeoutError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             log.warning("look-up failed", story=story, error=type(error).__name__)
             return {}
 
@@ -43,3 +43,11 @@ class LookingUp:
         """Lets go of its connections."""
         if self._session is not None:
             await self._session.close()
+
+
+async def _whole(content: aiohttp.StreamReader) -> bytes:
+    """Reads an answer, but for what is more than one can be: that is no JSON then."""
+    body = b""
+    while len(body) < MAX_ANSWER_BYTES and (more := await content.read(MAX_ANSWER_BYTES - len(body))):
+        body += more
+    return body

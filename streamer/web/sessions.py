@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
@@ -16,9 +15,8 @@ from streamer.service import Asks
 from streamer.session.choosing import Answer
 from streamer.session.cues import Cue
 from streamer.shelf import Edition
-from streamer.story.labels import best_language
 from streamer.story.model import Value, text_in
-from streamer.story.profile import checked_profile
+from streamer.story.profile import checked_profile, fitting, language_of, with_language
 from streamer.story.rules import Opening, begin, picture_of
 from streamer.units import ticks_of_milliseconds
 from streamer.web.keys import LIBRARY, SESSIONS, SETTINGS, SHELF
@@ -65,7 +63,7 @@ async def create(request: web.Request) -> web.Response:
     base = public_url(request)
     control = f"{base}/api/v1/sessions/{opened.id}"
     found = opened.edition.story
-    inputs = checked_profile(found, {n: v for n, v in profile.items() if not found.profile[n].personal}, trusted=True)
+    read = opened.opening.language or found.language
     return web.json_response(
         {
             "id": opened.id,
@@ -79,9 +77,9 @@ async def create(request: web.Request) -> web.Response:
             "expires_at": datetime.fromtimestamp(opened.expires_ms / 1000, UTC).isoformat().replace("+00:00", "Z"),
             "story": {
                 "id": found.id,
-                "title": text_in(found.title, opened.language or found.language),
-                "language": opened.language or found.language,
-                "poster_url": _poster(request, opened.edition, inputs),
+                "title": text_in(found.title, read),
+                "language": read,
+                "poster_url": _poster(request, opened.edition, opened.opening),
             },
         },
         status=201,
@@ -103,9 +101,10 @@ async def choose(request: web.Request) -> web.Response:
         visit=visit,
         decision=_word(body, "decision"),
         choice=_word(body, "choice") if code is None else "",
+        code=code,
         answer_id=_word(body, "answer_id"),
     )
-    taken = await request.app[SESSIONS].choose(request.match_info["session"], token, answer, code)
+    taken = await request.app[SESSIONS].choose(request.match_info["session"], token, answer)
     return web.json_response(taken, headers=NO_STORE)
 
 
@@ -193,40 +192,40 @@ def _with_pictures(request: web.Request, data: Any) -> dict[str, object]:
 
 
 async def stories(request: web.Request) -> web.Response:
-    """Lists the stories, each with the poster for the inputs of the query and the texts in the viewer's language."""
-    found = [_described(request, edition) for edition in await request.app[SHELF].stories()]
+    """Lists the stories, each with the poster for those inputs of the query that it takes, in the viewer's language."""
+    editions = await request.app[SHELF].stories()
+    found = [_described(request, edition, fitting(edition.story, request.query)) for edition in editions]
     return web.json_response({"stories": found}, headers={**NO_STORE, "Vary": "Accept-Language"})
 
 
 async def story(request: web.Request) -> web.Response:
-    """Describes a story, likewise."""
+    """Describes a story, likewise; its inputs are those of the query."""
     edition = await request.app[SHELF].current(request.match_info["story"])
-    return web.json_response(_described(request, edition), headers={**NO_STORE, "Vary": "Accept-Language"})
+    inputs = checked_profile(edition.story, request.query, trusted=False)
+    return web.json_response(_described(request, edition, inputs), headers={**NO_STORE, "Vary": "Accept-Language"})
 
 
-def _described(request: web.Request, edition: Edition) -> dict[str, object]:
+def _described(request: web.Request, edition: Edition, inputs: dict[str, Value]) -> dict[str, object]:
     base, found = public_url(request), edition.story
-    known = {
-        name: value
-        for name, value in request.query.items()
-        if name in found.profile and found.profile[name].source == "request" and not found.profile[name].personal
-    }
-    inputs = checked_profile(found, known, trusted=False)
-    language = best_language(languages_of(request), sorted(found.languages)) or found.language
+    languages = languages_of(request)
+    inputs = with_language(found, inputs, languages)
+    language = language_of(found, inputs, languages) or found.language
     return {
         "id": found.id,
         "title": text_in(found.title, language),
-        "poster_url": _poster(request, edition, inputs),
+        "language": language,
+        "poster_url": _poster(request, edition, Opening(profile=inputs)),
         "play_url": f"{base}/play/{found.id}.m3u8",
         "watch_url": f"{base}/watch/{found.id}",
         "extended_time": found.can_extend,
+        "remembers": found.remembers,
     }
 
 
-def _poster(request: web.Request, edition: Edition, inputs: Mapping[str, Value]) -> str | None:
-    """Gives the address of a story's poster for some inputs, or None."""
+def _poster(request: web.Request, edition: Edition, opening: Opening) -> str | None:
+    """Gives the address of a story's poster for what a viewing is opened with, or None."""
     found = edition.story
-    picture = picture_of(found, begin(found, Opening(profile=inputs)), found.artwork)
+    picture = picture_of(found, begin(found, opening), found.artwork)
     return None if picture is None else f"{public_url(request)}/art/{edition.package.pictures[picture]}"
 
 

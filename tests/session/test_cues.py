@@ -5,9 +5,9 @@ from __future__ import annotations
 from streamer.session.cues import Cue, Told, cues_since, next_cue_ms
 from streamer.session.events import Answered, Committed, Event, Register, Restarted, WentBack
 from streamer.session.pacing import Course, Policy, course_of
-from streamer.session.timeline import Timeline, follow, start_timeline
+from streamer.session.timeline import Timeline, follow, memory_at, start_timeline
 from streamer.units import Ticks
-from tests.builders import seconds, staged
+from tests.builders import seconds, staged, staged_text
 
 FORK = "fork 12.52 -> left | right\nleft 7.36 -> fork\nright 8 ."
 
@@ -124,3 +124,83 @@ def test_going_back_is_told_and_so_is_a_new_run() -> None:
     assert again[0].data["checkpoints"] == [{"id": "fork", "label": "fork"}]
     assert kinds(anew) == ["run", "scene"]
     assert anew[0].data == {"run": 2}
+
+
+EVENTS = """
+story: 1
+id: test
+title: Events
+start: s
+state: {n: {type: int, default: 0}}
+scenes:
+  s:
+    media: {src: s}
+    events:
+      - {at: 1s, cue: early, when: state.n == 0}
+      - {at: 1s, set: {n: 1}}
+      - {at: 1s, cue: same, when: state.n == 1}
+      - {at: 7s, cue: always}
+      - {at: 8s, cue: likes, when: chose('d') == 'b', track: {mood: good}}
+      - {at: 9s, cue: after}
+      - {at: -1s, cue: last, when: state.n == 5}
+    decision:
+      {id: d, opens_at: 6s, closes_at: 14s, default: a, choices: [
+        {id: a, label: A, to: t}, {id: b, label: B, to: t, set: {n: 5}}]}
+  t: {media: {src: t}, events: [{at: 0s, cue: begun}], end: {id: t}}
+"""
+
+
+def eventful() -> Timeline:
+    return start_timeline(staged_text(EVENTS, {"s": seconds(20), "t": seconds(8)}))
+
+
+def liked() -> Committed:
+    return Committed(visit=1, decision="d", choice="b", by="viewer", at=seconds(14))
+
+
+def test_an_event_is_told_in_its_time_once_what_it_goes_by_is_settled() -> None:
+    start, told = tell(eventful(), "0", Told())
+    one, told = tell(eventful(), "1", told)
+    window, told = tell(eventful(), "7.5", told)
+    waits, told = tell(eventful(), "10", told)
+    lock, told = tell(follow(eventful(), liked()), "14", told, (liked(),))
+    # The clock jumps over the scene's end.
+    leap, told = tell(follow(eventful(), liked()), "21", told, (liked(),))
+    late, _ = tell(follow(eventful(), liked()), "19.5", Told(), (liked(),))
+
+    assert kinds(start) == ["scene"]
+    assert [cue.data["cue"] for cue in one] == ["early", "same"]
+    assert [cue.data.get("cue") for cue in window] == ["always", None]
+    assert waits == []
+    assert [cue.data.get("cue") for cue in lock] == ["likes", "after", None]
+    assert lock[0].data == {"cue": "likes", "visit": 1, "scene": "s", "at": "8.000", "track": {"mood": "good"}}
+    assert [cue.data.get("cue") for cue in leap] == ["last", None, "begun"]
+    assert [cue.data["cue"] for cue in late[1:-1]] == ["early", "same", "always", "likes", "after", "last"]
+
+
+def test_the_next_event_is_waited_for() -> None:
+    _, told = tell(eventful(), "0", Told())
+
+    assert next_cue_ms(course(eventful()), told, seconds("0.4")) == 600
+
+
+def test_events_after_a_cut_are_not_told() -> None:
+    path = start_timeline(
+        staged_text(EVENTS.replace("{id: d, ", "{id: d, lock: immediate, "), {"s": seconds(20), "t": seconds(8)})
+    )
+    cut = Committed(visit=1, decision="d", choice="b", by="viewer", at=seconds(7), cut=5)
+    gone = follow(path, cut)
+    cues, _ = tell(gone, "12", Told(run=1, visit=1, happened=3, steps=1), (cut,))
+
+    assert [cue.data.get("cue") for cue in cues] == ["likes", "after", None, "begun"]
+    assert gone.visits[0].progress.answers[0].choice is not None
+
+
+def test_a_going_back_after_a_cut_keeps_what_the_answer_set() -> None:
+    path = start_timeline(
+        staged_text(EVENTS.replace("{id: d, ", "{id: d, lock: immediate, "), {"s": seconds(20), "t": seconds(8)})
+    )
+    cut = Committed(visit=1, decision="d", choice="b", by="viewer", at=seconds(7), cut=5)
+
+    assert memory_at(follow(path, cut), 5).state == {"n": 5}
+    assert memory_at(path, 5).state == {"n": 1}
