@@ -42,7 +42,7 @@ from streamer.imports.naming import story_id
 from streamer.imports.twee import import_twee
 from streamer.library.filesystem import Library, write_new
 from streamer.media.ladder import DEFAULT_LADDER
-from streamer.packager import pipeline
+from streamer.packager import pipeline, slates
 from streamer.packager.tools import find_tools
 from streamer.reports import report_tables
 from streamer.story.answers import read_answers
@@ -269,7 +269,7 @@ def graph(  # noqa: PLR0917 - typer makes options of them
     go = _walker(loaded, assume, _opening(loaded, profile or [], "", clock), max_scenes)
     found = _simulated(loaded, go, viewers, seed)
     taken = _pictures(loaded, footage or story.absolute().parent / "footage", library) if pictures else {}
-    drawn = layout_of(graph_of(loaded, _assumed(assume), found, findings), taken, bounded)
+    drawn = layout_of(graph_of(loaded, _length("--assume", assume), found, findings), taken, bounded)
     text = page_of(drawn, taken) if suffix == ".html" else svg_of(drawn, taken)
     if output == "-":
         sys.stdout.buffer.write(text.encode())
@@ -316,7 +316,7 @@ def _pictures(story: Story, footage: Path, library: Path | None) -> dict[str, st
 
 
 def _walker(story: Story, assume: str, opening: Opening, most_scenes: int) -> Callable[[Plan], Walk]:
-    lengths = lengths_of(story, _assumed(assume))
+    lengths = lengths_of(story, _length("--assume", assume))
     segment = Ticks(DEFAULT_LADDER.segment_seconds * TICKS_PER_SECOND)
 
     def go(plan: Plan) -> Walk:
@@ -338,11 +338,11 @@ def _tell_failures(story: Story) -> None:
         err.print(str(finding), markup=False)
 
 
-def _assumed(text: str) -> Ticks:
+def _length(option: str, text: str) -> Ticks:
     try:
         return read_length(text)
     except Mistake as error:
-        raise BranchlineError(f"--assume: {error}. {error.remedy}") from error
+        raise BranchlineError(f"{option}: {error}. {error.remedy}") from error
 
 
 def _inputs(story: Story, given: list[str]) -> dict[str, Value]:
@@ -362,10 +362,21 @@ def _inputs(story: Story, given: list[str]) -> dict[str, Value]:
 def package(
     story: StoryPath,
     library: Annotated[Path, typer.Option(help="Folder that packaged stories lie in.")] = Path("library"),
+    with_slates: Annotated[
+        bool, typer.Option("--slates", help="Scenes without footage get a slate: their text, a counter, a tone.")
+    ] = False,
+    slate_length: Annotated[str, typer.Option(help="Length of slates of scenes that have no 'out'.")] = "12s",
+    slate_font: Annotated[
+        Path | None, typer.Option(help="Font of slates, .ttf or .otf; Inter if none.", exists=True, dir_okay=False)
+    ] = None,
 ) -> None:
     """Encode a story's footage for streaming. What has not changed is not encoded again."""
     loaded, text = _read(story)
     tools = find_tools()
+    setting = slates.SlateSetting(length=_length("--slate-length", slate_length), font=slate_font)
+    options = pipeline.Options(
+        slates=setting if with_slates else None, on_note=lambda note: err.print(f"{story}: {note}", markup=False)
+    )
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), TextColumn("{task.percentage:>3.0f} %"))
     with Progress(*columns, TimeElapsedColumn(), console=err, transient=not err.is_terminal) as bar:
         tasks: dict[str, int] = {}
@@ -381,7 +392,8 @@ def package(
                 total=progress.total,
             )
 
-        made = asyncio.run(pipeline.package(loaded, story, text, Library(library), DEFAULT_LADDER, tools, tell))
+        run = pipeline.package(loaded, story, text, Library(library), DEFAULT_LADDER, tools, tell, options)
+        made = asyncio.run(run)
     out.print(f"{loaded.id}: revision {made.revision} in {library}; {len(made.scenes)} scenes", markup=False)
 
 

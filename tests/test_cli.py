@@ -90,6 +90,8 @@ def test_the_schema_that_is_printed_is_the_one_beside_the_settings() -> None:
         (("walk", SAMPLE, "--profile", "plan"), 2, "write name=value"),
         (("walk", SAMPLE, "--profile", "plan=pro"), 2, "--profile: the story has no profile input 'plan'"),
         (("walk", SAMPLE, "--policy", "best"), 2, "'uniform'"),
+        (("package", SAMPLE, "--slate-length", "0s"), 2, "--slate-length: '0s' is no length of time"),
+        (("package", SAMPLE, "--slates", "--slate-font", "no.ttf"), 2, "'no.ttf' does not exist"),
     ],
 )
 def test_wrong_arguments_are_told_in_words(tmp_path: Path, arguments: tuple[str, ...], status: int, words: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,28 +20,49 @@ _SD_HEIGHT = 576  # pixels; up to here footage that names no colour matrix has t
 _PLAIN: dict[str, object] = {"map_metadata": -1, "map_chapters": -1, "flags": "+bitexact", "fflags": "+bitexact"}
 
 
-def decode(program: str, source: Source, ladder: Ladder, spans: Sequence[Span], folder: Path) -> list[str]:
-    """Gives the one run that decodes a source: each picture rendition to `<id>.mp4`, the sound to `sound.pcm`.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Given:
+    """Where picture and sound come from, as streams of a graph; the picture has the ladder's frame rate."""
 
-    Pictures begin at the source's time 0 and keep their place against its sound. Key frames stand where the
-    segments of `spans` begin. Progress goes to standard output.
+    picture: Any
+    sound: Any | None  # None: silent
+    matrix: str | None  # of the picture's colours; None: its file names it
+    x264: str = ""  # further parameters of the encoder; none that its headers show
+
+
+def footage(source: Source, ladder: Ladder) -> Given:
+    """Gives the streams of a source file.
+
+    Pictures begin at the source's time 0 and keep their place against its sound.
     """
     given = ffmpeg.input(str(source.path))
     numerator, denominator = ladder.frame_rate
-    picture = given[str(source.picture)].filter("fps", fps=f"{numerator}/{denominator}", start_time=0)
+    guess = "bt601" if source.height <= _SD_HEIGHT else "bt709"
+    return Given(
+        picture=given[str(source.picture)].filter("fps", fps=f"{numerator}/{denominator}", start_time=0),
+        sound=None if source.sound is None else given[str(source.sound)],
+        matrix=None if source.has_color_space else guess,
+    )
+
+
+def decode(program: str, given: Given, ladder: Ladder, spans: Sequence[Span], folder: Path) -> list[str]:
+    """Gives the one run that decodes a source: each picture rendition to `<id>.mp4`, the sound to `sound.pcm`.
+
+    Key frames stand where the segments of `spans` begin, whatever the source has. Progress goes to standard output.
+    """
     # ffmpeg-python takes equal filters for one: without an explicit split the second scale would vanish.
-    branches = picture.filter_multi_output("split", len(ladder.video))
+    branches = given.picture.filter_multi_output("split", len(ladder.video))
     outputs = [
         ffmpeg.output(
-            _scaled(branches[number], rung, source),
+            _scaled(branches[number], rung, given.matrix),
             str(folder / f"{rung.id}.mp4"),
             format="mp4",
-            **_picture_options(rung, ladder, spans),
+            **_picture_options(rung, ladder, spans, given.x264),
         )
         for number, rung in enumerate(ladder.video)
     ]
-    if source.sound is not None:
-        outputs.append(_sound_output(given[str(source.sound)], ladder, spans, folder / "sound.pcm"))
+    if given.sound is not None:
+        outputs.append(_sound_output(given.sound, ladder, spans, folder / "sound.pcm"))
     options = ("-hide_banner", "-v", "error", "-nostdin", "-nostats", "-max_error_rate", "0", "-progress", "pipe:1")
     return _argv(ffmpeg.merge_outputs(*outputs).global_args(*options), program)
 
@@ -54,10 +76,10 @@ def encode_sound(program: str, rung: AudioRung, target: Path) -> list[str]:
     return _argv(output.global_args("-hide_banner", "-v", "error", "-nostats"), program)
 
 
-def _scaled(picture: Any, rung: VideoRung, source: Source) -> Any:
+def _scaled(picture: Any, rung: VideoRung, matrix: str | None) -> Any:
     colours: dict[str, object] = {"out_color_matrix": "bt709", "out_range": "tv"}
-    if not source.has_color_space:
-        colours["in_color_matrix"] = "bt601" if source.height <= _SD_HEIGHT else "bt709"
+    if matrix is not None:
+        colours["in_color_matrix"] = matrix
     return (
         picture.filter("scale", rung.width, rung.height, force_original_aspect_ratio="decrease", **colours)
         .filter("pad", rung.width, rung.height, "(ow-iw)/2", "(oh-ih)/2")
@@ -67,7 +89,7 @@ def _scaled(picture: Any, rung: VideoRung, source: Source) -> Any:
     )
 
 
-def _picture_options(rung: VideoRung, ladder: Ladder, spans: Sequence[Span]) -> dict[str, object]:
+def _picture_options(rung: VideoRung, ladder: Ladder, spans: Sequence[Span], x264: str) -> dict[str, object]:
     rate = rate_of(ladder)
     options: dict[str, object] = {
         **_PLAIN,
@@ -84,7 +106,7 @@ def _picture_options(rung: VideoRung, ladder: Ladder, spans: Sequence[Span]) -> 
         "sc_threshold": 0,
         "forced-idr": 1,
         "force_key_frames": key_frames(spans, rate.per_segment(ladder.segment_seconds)),
-        "x264-params": "stitchable=1",  # parameter sets independent of the content
+        "x264-params": f"stitchable=1{x264}",  # parameter sets independent of the content
         "flags": "+bitexact+cgop",
         "color_range": "tv",
         "color_primaries": "bt709",

@@ -7,7 +7,7 @@ import errno
 import hashlib
 import shutil
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import accumulate
@@ -28,7 +28,7 @@ from streamer.media.index import (
 )
 from streamer.media.ladder import Ladder
 from streamer.media.mp4 import codecs_of, timescale_of
-from streamer.packager import commands
+from streamer.packager import commands, slates
 from streamer.packager.cutting import (
     Part,
     Sound,
@@ -51,6 +51,7 @@ from streamer.packager.plan import (
 )
 from streamer.packager.probe import Source, probe
 from streamer.packager.process import Finished, run
+from streamer.packager.slates import Use, where_of
 from streamer.packager.tools import Tools
 from streamer.story import lint
 from streamer.story.model import Decision, Media, Story, hold_sources, instant_within, pictures_of
@@ -68,13 +69,29 @@ _END_TOLERANCE = Fraction(1, 2)  # seconds that a picture may end before the len
 class Progress:
     """How far the work on one source is."""
 
-    stage: str  # "waiting", "reading", "encoding", "cutting" or "ready"
-    source: str  # asset; of "waiting": the library
+    stage: str  # "waiting", "reading", "encoding", "cutting" or "ready"; of slates "drawing" or "ready"
+    source: str  # asset; of "waiting": the library; SLATES: all of them
     done: float  # seconds of media
     total: float  # seconds of media
 
 
 OnProgress = Callable[[Progress], None]
+SLATES = "slates"  # the source that progress on slates is told as
+
+
+def _unheard(_: str) -> None:
+    """Hears no notes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What an author may ask of a run."""
+
+    slates: slates.SlateSetting | None = None  # None: all footage has to be there
+    on_note: Callable[[str], None] = _unheard  # told what the author should know, a line each
+
+
+ORDINARY = Options()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,19 +110,31 @@ class _Setting:
 class _Wanted:
     """A clip that the story needs."""
 
-    where: str  # who shows it first, for messages
+    uses: tuple[Use, ...]  # all that show it
     span: Span
     loops: bool  # it follows itself
     key: str  # of all that the clip depends on
 
+    @property
+    def where(self) -> str:
+        """Who shows it first, for messages."""
+        return where_of(self.uses[0])
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Asset:
-    """One source file and the clips cut from it."""
+    """One source file, or a slate, and the clips cut from it."""
 
     src: str
-    source: Source
+    source: Source | slates.Slate
     wanted: tuple[_Wanted, ...]
+
+    @property
+    def about(self) -> str:
+        """What it is, for messages."""
+        if isinstance(self.source, slates.Slate):
+            return f"the slate of {self.wanted[0].where}"
+        return f"{self.source.path}, the footage of {self.wanted[0].where},"
 
 
 _Made = tuple[Encoded, ClipIndex]
@@ -119,11 +148,12 @@ async def package(  # noqa: PLR0917 - the one entry; each argument has a type of
     ladder: Ladder,
     tools: Tools,
     on_progress: OnProgress,
+    options: Options = ORDINARY,
 ) -> Package:
     """Packages a story and makes the result its current revision; what was encoded before is not encoded again.
 
-    Footage is `footage/<src>.*` beside the story file. Until the last step the former revision stays current, also
-    when this fails or is killed.
+    Footage is `footage/<src>.*` beside the story file; slates may stand in for what is missing. Until the last step
+    the former revision stays current, also when this fails or is killed.
 
     Raises:
         PackagingError: footage is missing or unfit, ffmpeg failed, or the disk is full.
@@ -133,21 +163,22 @@ async def package(  # noqa: PLR0917 - the one entry; each argument has a type of
     setting = _Setting(
         library=library, ladder=ladder, rate=rate, tools=tools, on_progress=on_progress, parts=story.low_latency
     )
-    spans = _spans(story, rate)
     waiting = Progress(stage="waiting", source="library", done=0, total=1)
     try:
-        files = await asyncio.to_thread(_files, story, story_path)
+        files, missing = await asyncio.to_thread(_files, story, story_path, may_miss=options.slates is not None)
+        spans = _spans(story, rate, missing)
+        drawn = None
+        if missing and options.slates is not None:
+            drawn = await asyncio.to_thread(slates.slates_of, story, missing, options.slates, rate)
+            for note in drawn.notes:
+                options.on_note(note)
         async with library.writing(lambda: on_progress(waiting)) as work:
             assets = await _assets(setting, story, spans, files)
+            assets += [] if drawn is None else _slate_assets(setting, drawn.slates)
             made = await _made(setting, assets, work)
-            keys = {(asset.src, wanted.span, wanted.loops): wanted.key for asset in assets for wanted in asset.wanted}
-            by_scene = {
-                name: tuple(made[keys[take.src, spans[take], False]] for take in scene.takes)
-                for name, scene in story.scenes.items()
-            }
-            by_hold = {src: made[keys[src, WHOLE, True]] for src in hold_sources(story)}
+            uses = {use: made[wanted.key] for asset in assets for wanted in asset.wanted for use in wanted.uses}
             pictures = await asyncio.to_thread(_pictures, story, story_path, library)
-            result = _package(story, story_path, story_text, ladder, by_scene, by_hold, pictures)
+            result = _package(story, story_path, story_text, ladder, uses, pictures)
             lengths = {name: tuple(clip.duration for clip in clips) for name, clips in result.scenes.items()}
             if findings := lint.check_lengths(story, lengths, str(story_path)):
                 raise StoryError(findings)
@@ -199,11 +230,13 @@ def _checked_rate(ladder: Ladder) -> Rate:
     return rate
 
 
-def _spans(story: Story, rate: Rate) -> dict[Media, Span]:
-    """Gives the part of its source that each footage is; all problems are told at once."""
+def _spans(story: Story, rate: Rate, missing: frozenset[str]) -> dict[Media, Span]:
+    """Gives the part of its source that each footage is, where that is there; all problems are told at once."""
     problems: list[str] = []
     spans: dict[Media, Span] = {}
     for name, take in ((name, take) for name, scene in story.scenes.items() for take in scene.takes):
+        if take.src in missing:
+            continue
         found: list[int | None] = []
         for key, instant in (("in", take.start), ("out", take.end)):
             frame = None if instant is None else frame_at(rate, instant)
@@ -223,8 +256,8 @@ def _spans(story: Story, rate: Rate) -> dict[Media, Span]:
     return spans
 
 
-def _files(story: Story, story_path: Path) -> dict[str, Path]:
-    """Gives the file of each source, in the order of the story."""
+def _files(story: Story, story_path: Path, *, may_miss: bool) -> tuple[dict[str, Path], frozenset[str]]:
+    """Gives the file of each source, in the order of the story, and the sources that have none."""
     folder = story_path.absolute().parent / _FOOTAGE
     shows: dict[str, str] = {}
     for scene in story.scenes.values():
@@ -232,7 +265,11 @@ def _files(story: Story, story_path: Path) -> dict[str, Path]:
             shows.setdefault(take.src, f"scene {scene.id!r}")
     for src in hold_sources(story):
         shows.setdefault(src, f"hold {src!r}")
-    return {src: _footage(folder, src, where) for src, where in shows.items()}
+    found = {src: _footage(folder, src, where, may_miss=may_miss) for src, where in shows.items()}
+    return (
+        {src: path for src, path in found.items() if path is not None},
+        frozenset(src for src, path in found.items() if path is None),
+    )
 
 
 def _pictures(story: Story, story_path: Path, library: Library) -> dict[str, str]:
@@ -254,13 +291,16 @@ def _pictures(story: Story, story_path: Path, library: Library) -> dict[str, str
     return found
 
 
-def _footage(folder: Path, src: str, where: str) -> Path:
+def _footage(folder: Path, src: str, where: str, *, may_miss: bool) -> Path | None:
     found = sorted(path for path in folder.glob("*") if path.stem == src and path.is_file())
     if len(found) == 1:
         return found[0]
+    if not found and may_miss:
+        return None
     if not found:
         raise PackagingError(
-            f"{where}: there is no footage {src!r} in {folder}. Put it there as {src}.mp4, .mov or .mkv"
+            f"{where}: there is no footage {src!r} in {folder}. Put it there as {src}.mp4, .mov or .mkv, "
+            "or package with --slates, which stand in for what is missing"
         )
     names = " and ".join(path.name for path in found)
     raise PackagingError(f"{where}: footage {src!r} is in {folder} more than once: {names}. Leave one of them")
@@ -270,21 +310,35 @@ async def _assets(setting: _Setting, story: Story, spans: dict[Media, Span], fil
     assets: list[_Asset] = []
     for src, path in files.items():
         setting.on_progress(Progress(stage="reading", source=src, done=0, total=1))
-        shown = [
-            (f"scene {scene.id!r}", spans[take], False)
+        shown: list[tuple[Use, Span]] = [
+            ((scene.id, take), spans[take])
             for scene in story.scenes.values()
             for take in scene.takes
             if take.src == src
         ]
-        shown += [(f"hold {src!r}", WHOLE, True)] if src in hold_sources(story) else []
-        source = await probe(path, shown[0][0], setting.tools)
+        shown += [((src, None), WHOLE)] if src in hold_sources(story) else []
+        source = await probe(path, where_of(shown[0][0]), setting.tools)
         digest = await asyncio.to_thread(_source_hash, setting.library, path)
-        wanted: dict[tuple[Span, bool], _Wanted] = {}
-        for where, span, loops in shown:
-            _check_end(where, span, source.seconds, setting.rate)
-            key = _key(setting, digest, span, loops=loops)
-            wanted.setdefault((span, loops), _Wanted(where=where, span=span, loops=loops, key=key))
-        assets.append(_Asset(src=src, source=source, wanted=tuple(wanted.values())))
+        uses: dict[tuple[Span, bool], list[Use]] = {}
+        for use, span in shown:
+            _check_end(where_of(use), span, source.seconds, setting.rate)
+            loops = use[1] is None
+            uses.setdefault((span, loops), []).append(use)
+        wanted = (
+            _Wanted(uses=tuple(found), span=span, loops=loops, key=_key(setting, digest, span, loops=loops))
+            for (span, loops), found in uses.items()
+        )
+        assets.append(_Asset(src=src, source=source, wanted=tuple(wanted)))
+    return assets
+
+
+def _slate_assets(setting: _Setting, drawn: Mapping[Use, slates.Slate]) -> list[_Asset]:
+    assets = []
+    for use, slate in drawn.items():
+        key = _key(setting, slate.digest, WHOLE, loops=slate.loops)
+        assets.append(
+            _Asset(src=SLATES, source=slate, wanted=(_Wanted(uses=(use,), span=WHOLE, loops=slate.loops, key=key),))
+        )
     return assets
 
 
@@ -322,6 +376,7 @@ async def _made(setting: _Setting, assets: Sequence[_Asset], work: Path) -> dict
     """Gives every clip by its key, encoding those that are missing."""
     made: dict[str, _Made] = {}
     free = asyncio.Semaphore(CONCURRENT_DECODES)
+    drawn = _Drawn(setting.on_progress, assets)
 
     async def make(number: int, asset: _Asset) -> None:
         known = await asyncio.to_thread(_known, setting.library, asset)
@@ -329,15 +384,44 @@ async def _made(setting: _Setting, assets: Sequence[_Asset], work: Path) -> dict
         missing = [wanted for wanted in asset.wanted if wanted.key not in known]
         if missing:
             async with free:
+                if isinstance(asset.source, slates.Slate):
+                    drawn.begin()
                 folder = work / str(number)
                 made.update(await _Job(setting, asset, missing, folder).run())
                 await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
-        setting.on_progress(Progress(stage="ready", source=asset.src, done=1, total=1))
+        if isinstance(asset.source, slates.Slate):
+            drawn.add(asset.source)
+        else:
+            setting.on_progress(Progress(stage="ready", source=asset.src, done=1, total=1))
 
     async with asyncio.TaskGroup() as group:
         for number, asset in enumerate(assets):
             group.create_task(make(number, asset))
     return made
+
+
+class _Drawn:
+    """Tells of all slates together: there may be hundreds."""
+
+    def __init__(self, on_progress: OnProgress, assets: Sequence[_Asset]) -> None:
+        self._on_progress = on_progress
+        self._total = float(sum(asset.source.seconds for asset in assets if isinstance(asset.source, slates.Slate)))
+        self._done = Fraction(0)
+        self._draws = False
+
+    def begin(self) -> None:
+        self._draws = True
+        self._tell("drawing")
+
+    def add(self, slate: slates.Slate) -> None:
+        self._done += slate.seconds
+        if self._done >= self._total:
+            self._tell("ready")
+        elif self._draws:
+            self._tell("drawing")
+
+    def _tell(self, stage: str) -> None:
+        self._on_progress(Progress(stage=stage, source=SLATES, done=float(self._done), total=self._total))
 
 
 def _known(library: Library, asset: _Asset) -> dict[str, _Made]:
@@ -380,7 +464,8 @@ class _Job:
     async def _decode(self) -> int:
         """Runs ffmpeg over the source and gives the number of frames it made of each rendition."""
         spans = [wanted.span for wanted in self._wanted]
-        argv = commands.decode(self._tools.ffmpeg, self._asset.source, self._ladder, spans, self._folder)
+        given = await asyncio.to_thread(self._given)
+        argv = commands.decode(self._tools.ffmpeg, given, self._ladder, spans, self._folder)
         self._tell("encoding", 0)
         finished = await run(argv, on_line=self._read_progress)
         if finished.code != 0:
@@ -390,13 +475,28 @@ class _Job:
         if len(counts) != 1:
             raise PackagingError(f"{self._about()} gave renditions of different lengths. Package it again")
         frames = counts.pop()
-        claimed, end = self._asset.source.picture_seconds, commands.last_end(spans)
+        claimed, end = self._claimed(), commands.last_end(spans)
         if end is None and claimed is not None and self._rate.seconds(frames) < claimed - _END_TOLERANCE:
             raise PackagingError(
                 f"{self._about()} breaks off after {float(self._rate.seconds(frames)):.3f} s of "
                 f"{float(claimed):.3f} s. Copy or export it again"
             )
         return frames
+
+    def _given(self) -> commands.Given:
+        source = self._asset.source
+        if isinstance(source, slates.Slate):
+            return slates.given(source, self._folder)
+        return commands.footage(source, self._ladder)
+
+    def _claimed(self) -> Fraction | None:
+        """Gives how long the picture should be."""
+        source = self._asset.source
+        return source.seconds if isinstance(source, slates.Slate) else source.picture_seconds
+
+    def _is_silent(self) -> bool:
+        source = self._asset.source
+        return not isinstance(source, slates.Slate) and source.sound is None
 
     def _parts(self, frames: int) -> list[Part]:
         return [self._part(number, wanted, frames) for number, wanted in enumerate(self._wanted)]
@@ -443,7 +543,7 @@ class _Job:
 
     async def _encode_sound(self, part: Part) -> tuple[AudioRendition, RenditionIndex]:
         rung = self._ladder.audio
-        decoded = self._folder / "sound.pcm" if self._asset.source.sound is not None else None
+        decoded = None if self._is_silent() else self._folder / "sound.pcm"
         path = part.folder.with_suffix(".sound.mp4")
         sound, frames = Sound(decoded, rung.channels), part.cuts.sound[-1]
         if part.loops:
@@ -473,10 +573,12 @@ class _Job:
                 "Look for a shortage of memory, then package again"
             )
         said = finished.complaints or f"exit code {finished.code}"
+        if isinstance(self._asset.source, slates.Slate):
+            return PackagingError(f"{self._about()} cannot be drawn:\n{said}\nTake an ffmpeg with libfreetype")
         return PackagingError(f"{self._about()} cannot be decoded whole:\n{said}\nCopy or export it again")
 
     def _about(self) -> str:
-        return f"{self._asset.source.path}, the footage of {self._wanted[0].where},"
+        return self._asset.about
 
     def _read_progress(self, line: str) -> None:
         name, _, value = line.partition("=")
@@ -484,6 +586,8 @@ class _Job:
             self._tell("encoding", int(value) / 1_000_000)
 
     def _tell(self, stage: str, done: float) -> None:
+        if isinstance(self._asset.source, slates.Slate):
+            return  # all of them are told of together
         end = commands.last_end([wanted.span for wanted in self._wanted])
         seconds = self._asset.source.seconds if end is None else self._rate.seconds(end)
         total = float(seconds or 0)
@@ -511,17 +615,15 @@ def _package(  # noqa: PLR0917 - all that a package holds
     story_path: Path,
     story_text: str,
     ladder: Ladder,
-    by_scene: dict[str, tuple[_Made, ...]],
-    by_hold: dict[str, _Made],
+    uses: Mapping[Use, _Made],
     pictures: dict[str, str],
 ) -> Package:
-    shown = [(f"scene {name!r}", made) for name, takes in by_scene.items() for made in takes]
-    shown += [(f"hold {src!r}", made) for src, made in by_hold.items()]
-    model, (first, _) = shown[0]
-    for where, (encoded, _) in shown:
+    scenes = {name: tuple(uses[name, take][1] for take in scene.takes) for name, scene in story.scenes.items()}
+    model, (first, _) = next(iter(uses.items()))
+    for use, (encoded, _) in uses.items():
         if (encoded.video, encoded.audio) != (first.video, first.audio):
             raise PackagingError(
-                f"{where}: its initialization sections differ from those of {model}, so "
+                f"{where_of(use)}: its initialization sections differ from those of {where_of(model)}, so "
                 "players would stumble at the join. Try another version of ffmpeg"
             )
     draft = Package(
@@ -533,10 +635,10 @@ def _package(  # noqa: PLR0917 - all that a package holds
         target_duration=ladder.segment_seconds,
         video=first.video,
         audio=first.audio,
-        scenes={scene: tuple(index for _, index in takes) for scene, takes in by_scene.items()},
-        holds={src: index for src, (_, index) in by_hold.items()},
+        scenes=scenes,
+        holds={src: uses[src, None][1] for src in hold_sources(story)},
         marks={
-            decision.id: tuple(mark_of(story, decision, clip, first.video[0].id) for _, clip in by_scene[name])
+            decision.id: tuple(mark_of(story, decision, clip, first.video[0].id) for clip in scenes[name])
             for name, scene in story.scenes.items()
             for decision in scene.decisions
         },

@@ -59,6 +59,16 @@ def label(story: Story, memory: Memory, text: Text, language: str, *, private: b
     return _PLACE.sub(filled, text_in(text, language or story.language))
 
 
+def label_for_all(story: Story, text: Text) -> str:
+    """Gives a text as no viewer's own: its places hold what stands after `|`, else what their values are at first."""
+
+    def filled(found: re.Match[str]) -> str:
+        known = story.state if found[1] == "state" else story.profile
+        return found[3] or _spelled(known[found[2]].default)
+
+    return _PLACE.sub(filled, text_in(text, story.language))
+
+
 def link(memory: Memory, url: str, *, token: str) -> str:
     """Gives a link with its values, spelled as parts of an address; `token` is what stands for the viewer."""
 

@@ -14,7 +14,7 @@ import pytest
 from streamer.library.filesystem import Library
 from streamer.media.index import Package
 from streamer.media.ladder import AudioRung, Ladder, VideoRung
-from streamer.packager.pipeline import Progress, package
+from streamer.packager.pipeline import ORDINARY, Options, Progress, package
 from streamer.packager.tools import Tools, find_tools
 from streamer.story.codec import load_story
 
@@ -43,6 +43,7 @@ class Bench:
     library: Library
     tools: Tools
     ladder: Ladder = LADDER
+    options: Options = ORDINARY
     stages: list[str] = field(default_factory=list)
     is_waiting: asyncio.Event = field(default_factory=asyncio.Event)  # for another run
 
@@ -61,7 +62,7 @@ class Bench:
         self.stages.clear()
         text = self.story.read_text("utf-8")
         story = load_story(text, "story.yaml")
-        return await package(story, self.story, text, self.library, self.ladder, self.tools, self._hear)
+        return await package(story, self.story, text, self.library, self.ladder, self.tools, self._hear, self.options)
 
     def _hear(self, progress: Progress) -> None:
         self.stages.append(progress.stage)

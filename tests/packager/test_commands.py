@@ -7,7 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from streamer.media.ladder import DEFAULT_LADDER
-from streamer.packager.commands import decode, encode_sound, key_frames, last_end
+from streamer.packager.commands import decode, encode_sound, footage, key_frames, last_end
 from streamer.packager.plan import Span
 from streamer.packager.probe import Source
 
@@ -28,7 +28,7 @@ def value_of(argv: list[str], option: str) -> list[str]:
 
 
 def test_each_rendition_gets_a_scale_of_its_own_from_one_decode() -> None:
-    argv = decode("/bin/ffmpeg", SOURCE, DEFAULT_LADDER, [TO_END], Path("/made"))
+    argv = decode("/bin/ffmpeg", footage(SOURCE, DEFAULT_LADDER), DEFAULT_LADDER, [TO_END], Path("/made"))
 
     graph = value_of(argv, "-filter_complex")[0]
     assert argv[:3] == ["/bin/ffmpeg", "-i", "/footage/-strange: name.mov"]
@@ -56,7 +56,7 @@ def test_a_silent_source_is_asked_for_no_sound() -> None:
         has_color_space=False,
     )
 
-    argv = decode("ffmpeg", silent, DEFAULT_LADDER, [TO_END], Path("/made"))
+    argv = decode("ffmpeg", footage(silent, DEFAULT_LADDER), DEFAULT_LADDER, [TO_END], Path("/made"))
 
     assert "aresample" not in value_of(argv, "-filter_complex")[0]
     assert "in_color_matrix=bt601" in value_of(argv, "-filter_complex")[0]
@@ -65,7 +65,7 @@ def test_a_silent_source_is_asked_for_no_sound() -> None:
 def test_no_frame_after_the_last_scene_is_encoded() -> None:
     spans = [Span(start=0, end=80), Span(start=100, end=250)]
 
-    argv = decode("ffmpeg", SOURCE, DEFAULT_LADDER, spans, Path("/made"))
+    argv = decode("ffmpeg", footage(SOURCE, DEFAULT_LADDER), DEFAULT_LADDER, spans, Path("/made"))
 
     assert value_of(argv, "-frames:v") == ["250", "250", "250"]
     assert "atrim=end_sample=482048" in value_of(argv, "-filter_complex")[0]  # 10 s and two AAC frames
@@ -92,7 +92,7 @@ def test_encodings_of_a_rendition_share_all_settings_whatever_the_source() -> No
     )
 
     def outputs(source: Source) -> list[str]:
-        argv = decode("ffmpeg", source, DEFAULT_LADDER, [TO_END], Path("/made"))
+        argv = decode("ffmpeg", footage(source, DEFAULT_LADDER), DEFAULT_LADDER, [TO_END], Path("/made"))
         return argv[argv.index("-map") :]
 
     assert outputs(SOURCE) == outputs(other)

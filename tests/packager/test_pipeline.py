@@ -281,7 +281,7 @@ async def test_a_damaged_clip_is_encoded_again(bench: Bench) -> None:
         (
             "a: {media: {src: gone}, end: {id: a}}",
             None,
-            r"scene 'a': there is no footage 'gone' in .*footage\. Put it there as gone\.mp4",
+            r"scene 'a': there is no footage 'gone' in .*footage\. Put it there as gone\.mp4, .* with --slates",
         ),
         (
             "a: {media: {src: tone}, end: {id: a}}",
