@@ -41,8 +41,10 @@ from streamer.errors import (
 from streamer.imports.naming import story_id
 from streamer.imports.twee import import_twee
 from streamer.library.filesystem import Library, write_new
-from streamer.media.ladder import DEFAULT_LADDER
+from streamer.media.ladder import DEFAULT_LADDER, Ladder, at_rate
 from streamer.packager import pipeline, slates
+from streamer.packager.plan import FASTEST, SLOWEST
+from streamer.packager.rates import read_rate
 from streamer.packager.tools import find_tools
 from streamer.reports import report_tables
 from streamer.story.answers import read_answers
@@ -338,6 +340,16 @@ def _tell_failures(story: Story) -> None:
         err.print(str(finding), markup=False)
 
 
+def _ladder_at(text: str) -> Ladder:
+    rate = read_rate(text)
+    if rate is None:
+        raise BranchlineError(
+            f"--frame-rate: {text!r} is no frame rate that can be packaged. "
+            f"Write auto, or one between {SLOWEST} and {FASTEST}: 25, 24000/1001, 23.976"
+        )
+    return at_rate(DEFAULT_LADDER, (rate.numerator, rate.denominator))
+
+
 def _length(option: str, text: str) -> Ticks:
     try:
         return read_length(text)
@@ -359,9 +371,12 @@ def _inputs(story: Story, given: list[str]) -> dict[str, Value]:
 
 
 @app.command()
-def package(
+def package(  # noqa: PLR0917 - typer makes options of them
     story: StoryPath,
     library: Annotated[Path, typer.Option(help="Folder that packaged stories lie in.")] = Path("library"),
+    frame_rate: Annotated[
+        str, typer.Option(help="auto: that of the footage, where all of it has one; else 25, 24000/1001, 23.976 …")
+    ] = "auto",
     with_slates: Annotated[
         bool, typer.Option("--slates", help="Scenes without footage get a slate: their text, a counter, a tone.")
     ] = False,
@@ -375,8 +390,11 @@ def package(
     tools = find_tools()
     setting = slates.SlateSetting(length=_length("--slate-length", slate_length), font=slate_font)
     options = pipeline.Options(
-        slates=setting if with_slates else None, on_note=lambda note: err.print(f"{story}: {note}", markup=False)
+        slates=setting if with_slates else None,
+        rate_of_footage=frame_rate == "auto",
+        on_note=lambda note: err.print(f"{story}: {note}", markup=False),
     )
+    ladder = DEFAULT_LADDER if frame_rate == "auto" else _ladder_at(frame_rate)
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), TextColumn("{task.percentage:>3.0f} %"))
     with Progress(*columns, TimeElapsedColumn(), console=err, transient=not err.is_terminal) as bar:
         tasks: dict[str, int] = {}
@@ -392,7 +410,7 @@ def package(
                 total=progress.total,
             )
 
-        run = pipeline.package(loaded, story, text, Library(library), DEFAULT_LADDER, tools, tell, options)
+        run = pipeline.package(loaded, story, text, Library(library), ladder, tools, tell, options)
         made = asyncio.run(run)
     out.print(f"{loaded.id}: revision {made.revision} in {library}; {len(made.scenes)} scenes", markup=False)
 

@@ -11,7 +11,7 @@ from streamer.media.id3 import text_tag
 from streamer.media.index import AUDIO_FRAME_SAMPLES, AUDIO_SAMPLE_RATE, Mark, audio_frames_at
 from streamer.media.mp4 import part_of, shift_decode_time, with_event
 from streamer.media.names import InitName, Namer, SegmentName
-from streamer.units import units_of
+from streamer.units import TICKS_PER_SECOND, round_half_up, units_of
 
 MARK_DESCRIPTION = "io.branchline.decision"  # of the TXXX frame
 
@@ -25,8 +25,11 @@ class Media:
 
 
 def marked(body: bytes, mark: Mark, timescale: int) -> bytes:
-    """Puts timed metadata into a segment; their time counts from the clip's start, as the segment's does."""
-    at, duration = units_of(mark.at, timescale), units_of(mark.duration, timescale)
+    """Puts timed metadata into a segment; their time counts from the clip's start, as the segment's does.
+
+    It is the nearest unit: an author may write times finer than a picture's timescale.
+    """
+    at, duration = (round_half_up(ticks * timescale, TICKS_PER_SECOND) for ticks in (mark.at, mark.duration))
     event = text_tag(MARK_DESCRIPTION, mark.value)
     return with_event(body, event, at, duration=duration, timescale=timescale, event_id=int(mark.id[:8], 16))
 

@@ -90,6 +90,7 @@ def test_the_schema_that_is_printed_is_the_one_beside_the_settings() -> None:
         (("walk", SAMPLE, "--profile", "plan"), 2, "write name=value"),
         (("walk", SAMPLE, "--profile", "plan=pro"), 2, "--profile: the story has no profile input 'plan'"),
         (("walk", SAMPLE, "--policy", "best"), 2, "'uniform'"),
+        (("package", SAMPLE, "--frame-rate", "9"), 2, "--frame-rate: '9' is no frame rate that can be packaged"),
         (("package", SAMPLE, "--slate-length", "0s"), 2, "--slate-length: '0s' is no length of time"),
         (("package", SAMPLE, "--slates", "--slate-font", "no.ttf"), 2, "'no.ttf' does not exist"),
     ],

@@ -35,6 +35,24 @@ class Ladder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     preset: str  # of x264
 
 
+# H.264 (ISO/IEC 14496-10), table A-1: macroblocks a second, at most, of the levels a rung may be raised to.
+_LEVELS = (("3.1", 108_000), ("3.2", 216_000), ("4.0", 245_760), ("4.2", 522_240), ("5.1", 983_040), ("5.2", 2_073_600))
+_MACROBLOCK = 16  # pixels, square
+
+
+def at_rate(ladder: Ladder, frame_rate: tuple[int, int]) -> Ladder:
+    """Gives a ladder at another frame rate, the levels of its rungs raised where that needs it."""
+    return msgspec.structs.replace(
+        ladder, frame_rate=frame_rate, video=tuple(_at_rate(rung, frame_rate) for rung in ladder.video)
+    )
+
+
+def _at_rate(rung: VideoRung, frame_rate: tuple[int, int]) -> VideoRung:
+    blocks = -(-rung.width // _MACROBLOCK) * -(-rung.height // _MACROBLOCK)
+    enough = next((level for level, most in _LEVELS if blocks * frame_rate[0] <= most * frame_rate[1]), _LEVELS[-1][0])
+    return msgspec.structs.replace(rung, level=max(rung.level, enough, key=float))
+
+
 DEFAULT_LADDER = Ladder(
     video=(
         VideoRung(id="v0", width=640, height=360, bitrate_kbps=600, max_bitrate_kbps=900, level="3.1"),

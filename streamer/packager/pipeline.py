@@ -26,7 +26,7 @@ from streamer.media.index import (
     VideoRendition,
     segment_ticks,
 )
-from streamer.media.ladder import Ladder
+from streamer.media.ladder import Ladder, at_rate
 from streamer.media.mp4 import codecs_of, timescale_of
 from streamer.packager import commands, slates
 from streamer.packager.cutting import (
@@ -47,10 +47,12 @@ from streamer.packager.plan import (
     cuts,
     frame_at,
     frames_around,
+    nearest_frame,
     sample_at,
 )
 from streamer.packager.probe import Source, probe
 from streamer.packager.process import Finished, run
+from streamer.packager.rates import is_fit, rate_of_all, told
 from streamer.packager.slates import Use, where_of
 from streamer.packager.tools import Tools
 from streamer.story import lint
@@ -88,6 +90,7 @@ class Options:
     """What an author may ask of a run."""
 
     slates: slates.SlateSetting | None = None  # None: all footage has to be there
+    rate_of_footage: bool = False  # the ladder's is taken only where the footage does not agree on one
     on_note: Callable[[str], None] = _unheard  # told what the author should know, a line each
 
 
@@ -159,21 +162,25 @@ async def package(  # noqa: PLR0917 - the one entry; each argument has a type of
         PackagingError: footage is missing or unfit, ffmpeg failed, or the disk is full.
         StoryError: the footage is too short for the times of the story's decisions.
     """
-    rate = _checked_rate(ladder)
-    setting = _Setting(
-        library=library, ladder=ladder, rate=rate, tools=tools, on_progress=on_progress, parts=story.low_latency
-    )
+    _check_rate(ladder)
     waiting = Progress(stage="waiting", source="library", done=0, total=1)
     try:
         files, missing = await asyncio.to_thread(_files, story, story_path, may_miss=options.slates is not None)
+        sources = await _sources(files, tools, on_progress)
+        if options.rate_of_footage:
+            ladder = _at_rate_of(sources, ladder, options.on_note)
+        rate = commands.rate_of(ladder)
         spans = _spans(story, rate, missing)
         drawn = None
         if missing and options.slates is not None:
             drawn = await asyncio.to_thread(slates.slates_of, story, missing, options.slates, rate)
             for note in drawn.notes:
                 options.on_note(note)
+        setting = _Setting(
+            library=library, ladder=ladder, rate=rate, tools=tools, on_progress=on_progress, parts=story.low_latency
+        )
         async with library.writing(lambda: on_progress(waiting)) as work:
-            assets = await _assets(setting, story, spans, files)
+            assets = await _assets(setting, story, spans, sources)
             assets += [] if drawn is None else _slate_assets(setting, drawn.slates)
             made = await _made(setting, assets, work)
             uses = {use: made[wanted.key] for asset in assets for wanted in asset.wanted for use in wanted.uses}
@@ -216,48 +223,53 @@ def _disk_full(root: Path) -> PackagingError:
     )
 
 
-def _checked_rate(ladder: Ladder) -> Rate:
+def _check_rate(ladder: Ladder) -> None:
     rate = commands.rate_of(ladder)
-    try:
-        is_fit = SLOWEST * rate.denominator <= rate.numerator <= FASTEST * rate.denominator and rate.frame > 0
-    except (ValueError, ZeroDivisionError):
-        is_fit = False
-    if not is_fit:
+    if not is_fit(rate):
         raise PackagingError(
             f"a frame rate of {rate.numerator}/{rate.denominator} cannot be packaged. "
             f"Choose one between {SLOWEST} and {FASTEST}, such as 25/1 or 30000/1001"
         )
-    return rate
+
+
+def _at_rate_of(sources: Mapping[str, Source], ladder: Ladder, on_note: Callable[[str], None]) -> Ladder:
+    rate, note = rate_of_all(sources, commands.rate_of(ladder))
+    if note:
+        on_note(note)
+    return at_rate(ladder, (rate.numerator, rate.denominator))
 
 
 def _spans(story: Story, rate: Rate, missing: frozenset[str]) -> dict[Media, Span]:
     """Gives the part of its source that each footage is, where that is there; all problems are told at once."""
     problems: list[str] = []
     spans: dict[Media, Span] = {}
-    for name, take in ((name, take) for name, scene in story.scenes.items() for take in scene.takes):
+    for scene, take in ((each, take) for each in story.scenes.values() for take in each.takes):
         if take.src in missing:
             continue
         found: list[int | None] = []
-        for key, instant in (("in", take.start), ("out", take.end)):
-            frame = None if instant is None else frame_at(rate, instant)
+        for key, instant, own in (("in", take.start, scene.media.start), ("out", take.end, scene.media.end)):
+            at = nearest_frame if take.snap else frame_at
+            frame = None if instant is None else at(rate, instant)
             found.append(frame)
             if instant is not None and frame is None:
                 before, after = frames_around(rate, instant)
+                place = f"media.{key}" if instant == own else f"variants: {key}"
                 problems.append(
-                    f"scene {name!r}: media.{key}: {decimal_seconds(instant, 3)}s falls between two frames. "
-                    f"Write {before} or {after}"
+                    f"scene {scene.id!r}: {place}: {decimal_seconds(instant, 3)}s falls between two frames, of "
+                    f"{told(rate)} a second. Write {before} or {after}, or 'snap: true' in its media for the nearer one"
                 )
         start, end = found
         if start is not None and end is not None and end <= start:
-            problems.append(f"scene {name!r}: media.out: does not come after media.in. Write a later one")
+            place = "media.out" if take == scene.media else "variants: out"
+            problems.append(f"scene {scene.id!r}: {place}: does not come after its 'in'. Write a later one")
         spans[take] = Span(start=start or 0, end=end)
     if problems:
-        raise PackagingError("\n".join(problems))
+        raise PackagingError("\n".join(dict.fromkeys(problems)))  # variants may share a time
     return spans
 
 
-def _files(story: Story, story_path: Path, *, may_miss: bool) -> tuple[dict[str, Path], frozenset[str]]:
-    """Gives the file of each source, in the order of the story, and the sources that have none."""
+def _files(story: Story, story_path: Path, *, may_miss: bool) -> tuple[dict[str, tuple[Path, str]], frozenset[str]]:
+    """Gives the file of each source and who shows it, in the order of the story, and the sources that have none."""
     folder = story_path.absolute().parent / _FOOTAGE
     shows: dict[str, str] = {}
     for scene in story.scenes.values():
@@ -267,7 +279,7 @@ def _files(story: Story, story_path: Path, *, may_miss: bool) -> tuple[dict[str,
         shows.setdefault(src, f"hold {src!r}")
     found = {src: _footage(folder, src, where, may_miss=may_miss) for src, where in shows.items()}
     return (
-        {src: path for src, path in found.items() if path is not None},
+        {src: (path, shows[src]) for src, path in found.items() if path is not None},
         frozenset(src for src, path in found.items() if path is None),
     )
 
@@ -306,10 +318,19 @@ def _footage(folder: Path, src: str, where: str, *, may_miss: bool) -> Path | No
     raise PackagingError(f"{where}: footage {src!r} is in {folder} more than once: {names}. Leave one of them")
 
 
-async def _assets(setting: _Setting, story: Story, spans: dict[Media, Span], files: dict[str, Path]) -> list[_Asset]:
+async def _sources(files: dict[str, tuple[Path, str]], tools: Tools, on_progress: OnProgress) -> dict[str, Source]:
+    sources: dict[str, Source] = {}
+    for src, (path, where) in files.items():
+        on_progress(Progress(stage="reading", source=src, done=0, total=1))
+        sources[src] = await probe(path, where, tools)
+    return sources
+
+
+async def _assets(
+    setting: _Setting, story: Story, spans: dict[Media, Span], sources: dict[str, Source]
+) -> list[_Asset]:
     assets: list[_Asset] = []
-    for src, path in files.items():
-        setting.on_progress(Progress(stage="reading", source=src, done=0, total=1))
+    for src, source in sources.items():
         shown: list[tuple[Use, Span]] = [
             ((scene.id, take), spans[take])
             for scene in story.scenes.values()
@@ -317,8 +338,7 @@ async def _assets(setting: _Setting, story: Story, spans: dict[Media, Span], fil
             if take.src == src
         ]
         shown += [((src, None), WHOLE)] if src in hold_sources(story) else []
-        source = await probe(path, where_of(shown[0][0]), setting.tools)
-        digest = await asyncio.to_thread(_source_hash, setting.library, path)
+        digest = await asyncio.to_thread(_source_hash, setting.library, source.path)
         uses: dict[tuple[Span, bool], list[Use]] = {}
         for use, span in shown:
             _check_end(where_of(use), span, source.seconds, setting.rate)

@@ -71,7 +71,10 @@ class Rate:
     @property
     def timescale(self) -> int:
         """Units a second of a picture track: 90,000 where a frame is a whole number of them."""
-        return self.numerator if _FINE_TIMESCALE * self.denominator % self.numerator else _FINE_TIMESCALE
+        if _FINE_TIMESCALE * self.denominator % self.numerator == 0:
+            return _FINE_TIMESCALE
+        # A picture never has the timescale of sound, by which the two are told apart.
+        return self.numerator * 2 if self.numerator == AUDIO_SAMPLE_RATE else self.numerator
 
     @property
     def frame_units(self) -> int:
@@ -87,9 +90,14 @@ class Rate:
         return Fraction(frames * self.denominator, self.numerator)
 
 
+def nearest_frame(rate: Rate, instant: Ticks) -> int:
+    """Gives the frame that begins nearest to an instant."""
+    return round_half_up(instant, rate.frame)
+
+
 def frame_at(rate: Rate, instant: Ticks) -> int | None:
     """Gives the frame that begins at an instant, or None where none begins within half a millisecond of it."""
-    nearest = round_half_up(instant, rate.frame)
+    nearest = nearest_frame(rate, instant)
     return nearest if abs(nearest * rate.frame - instant) <= TOLERANCE else None
 
 

@@ -12,6 +12,7 @@ from streamer.errors import PackagingError
 from streamer.packager.process import run
 from streamer.packager.tools import Tools
 
+_ROUNDED = Fraction(1, 100)  # that an average over a short file may be off
 _TIMEOUT_SECONDS = 60  # of one look at a file's headers; a hanging network mount must not hang us
 
 
@@ -26,6 +27,7 @@ class Source:
     seconds: Fraction | None  # of the whole file, likewise
     height: int  # pixels
     has_color_space: bool  # the file names its colour matrix
+    frame_rate: Fraction | None = None  # frames a second; None: it is not known, or changes
 
 
 class _Stream(msgspec.Struct, frozen=True):
@@ -34,6 +36,8 @@ class _Stream(msgspec.Struct, frozen=True):
     height: int = 0
     duration: str = ""
     color_space: str = ""
+    r_frame_rate: str = ""
+    avg_frame_rate: str = ""
     disposition: dict[str, int] = {}
     tags: dict[str, str] = {}
 
@@ -81,7 +85,22 @@ async def probe(path: Path, where: str, tools: Tools) -> Source:
         seconds=_seconds(answer.format.duration),
         height=pictures[0].height,
         has_color_space=pictures[0].color_space not in {"", "unknown"},
+        frame_rate=_frame_rate(pictures[0].r_frame_rate, pictures[0].avg_frame_rate),
     )
+
+
+def _frame_rate(least: str, average: str) -> Fraction | None:
+    """Gives the frame rate from the one that fits all times of a stream, and from the one it has on the whole.
+
+    They are the same but for rounding, and but for fields that are counted as frames.
+    """
+    try:
+        exact, usual = Fraction(least), Fraction(average)
+    except (ValueError, ZeroDivisionError):  # "0/0"
+        return None
+    if usual and abs(exact / usual - 1) <= _ROUNDED:
+        return exact
+    return exact / 2 if usual and abs(exact / usual - 2) <= _ROUNDED else None
 
 
 def _seconds(text: str) -> Fraction | None:

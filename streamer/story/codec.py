@@ -180,7 +180,7 @@ def _scene(name: str, read: SceneFile, story: StoryFile, language: Language) -> 
     asked = [read.decision] if read.decision is not None else read.decisions or []
     return Scene(
         id=name,
-        media=Media(src=read.media.src, start=read.media.start, end=read.media.end),
+        media=Media(src=read.media.src, start=read.media.start, end=read.media.end, snap=read.media.snap),
         variants=tuple(
             Variant(when=_expression(each.when, language), src=each.src, start=each.start, end=each.end)
             for each in read.variants

@@ -372,6 +372,7 @@ class MediaFile(Strict):
     src: Name
     start: Annotated[Instant, Field(alias="in")] = Ticks(0)
     end: Annotated[Instant | None, Field(alias="out")] = None
+    snap: bool = False
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:

@@ -123,6 +123,7 @@ class Media:
     src: str
     start: Ticks = Ticks(0)  # `in`
     end: Ticks | None = None  # `out`; None: the source's end
+    snap: bool = False  # `in` and `out` move to the nearest frame
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,6 +141,7 @@ class Variant:
             src=media.src if self.src is None else self.src,
             start=media.start if self.start is None else self.start,
             end=media.end if self.end is None else self.end,
+            snap=media.snap,
         )
 
 

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from media.make_footage import BLOCK, BLOCKS_X, BLOCKS_Y, CLIP_BITS, FRAME_BITS,
 from streamer.packager.tools import find_tools
 
 SAMPLE_RATE = 48_000
+PAL = Fraction(25)  # frames a second
 HALF_FRAME = 512  # samples: half an AAC frame, 10.7 ms
 BITS = FRAME_BITS + CLIP_BITS
 TONES = {shot.src: shot.tone for shot in SHOTS}
@@ -79,20 +81,21 @@ async def play(url: str, folder: Path, *, seconds: float) -> Decoded:
     return _read(folder)
 
 
-def assert_picture(decoded: Decoded, parts: Sequence[Part]) -> None:
+def assert_picture(decoded: Decoded, parts: Sequence[Part], rate: Fraction = PAL) -> None:
     """Fails unless every frame of the parts was shown once, in order, one frame apart, in its colour."""
     expected = [(part.src, number) for part in parts for number in range(part.start, part.stop)]
     assert list(decoded.frames) == expected
-    frame = Fraction(1, 25)
+    frame = 1 / rate
     assert decoded.picture_times == tuple(decoded.picture_times[0] + index * frame for index in range(len(expected)))
     wanted = np.array([COLOURS[src] for src, _ in expected], dtype=np.int16)
     assert int(np.abs(decoded.colours.astype(np.int16) - wanted).max()) <= 24
 
 
-def assert_sound(decoded: Decoded, parts: Sequence[Part]) -> None:
+def assert_sound(decoded: Decoded, parts: Sequence[Part], rate: Fraction = PAL) -> None:
     """Fails unless each part's tone sounds throughout it, with no hole, no doubling and no drift at any join."""
     assert abs(decoded.picture_times[0] - decoded.sound_start) <= Fraction(1, 1000)
-    joins = np.cumsum([(part.stop - part.start) * SAMPLE_RATE // 25 for part in parts])
+    ends = accumulate(part.stop - part.start for part in parts)
+    joins = np.array([round(frames * SAMPLE_RATE / rate) for frames in ends])
     assert abs(len(decoded.samples) - int(joins[-1])) <= HALF_FRAME + 1
     _assert_tones(decoded.samples, parts, joins)
     level = _level(decoded.samples)

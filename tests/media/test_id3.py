@@ -72,6 +72,14 @@ def test_metadata_stand_before_the_media_and_move_with_them() -> None:
     assert dict(boxes(moved))[b"mdat"] == b"abc" * 50
 
 
+def test_a_time_between_two_units_of_a_picture_goes_to_the_nearer() -> None:
+    mark = Mark(id="00ff00ff0000", clip="c", number=1, at=seconds("3.52003"), duration=seconds("0.00001"), value="")
+
+    emsg = dict(boxes(marked(SEGMENT, mark, 24_000)))[b"emsg"]
+
+    assert struct.unpack_from(">QI", emsg, 8) == (84_481, 0)
+
+
 def test_a_segment_without_media_takes_no_metadata() -> None:
     with pytest.raises(BoxError, match="moof"):
         with_event(b"", b"", 0, duration=0, timescale=1, event_id=0)

@@ -214,6 +214,31 @@ async def test_a_loop_follows_itself_without_a_seam(bench: Bench) -> None:
     assert np.abs(played[inside] - wanted).max() < CODING_NOISE
 
 
+async def test_times_between_two_frames_move_to_the_nearer_where_the_scene_says_so(bench: Bench) -> None:
+    exact = await bench.package()
+    bench.write(CONTIGUOUS.replace("out: 3.2s}", "out: 3.219s, snap: true}").replace("3.2s}", "3.181s, snap: true}"))
+
+    package = await bench.package()
+
+    assert package.scenes == exact.scenes
+
+
+async def test_times_of_variants_lie_on_frames_too_or_move_with_those_of_their_scene(bench: Bench) -> None:
+    scene = "a: {media: {src: tone, out: 3.2s}, variants: [{in: 0.401s}, {out: 5.219s}], end: {id: a}}"
+    bench.write(scene)
+
+    with pytest.raises(PackagingError) as told:
+        await bench.package()
+    bench.write(scene.replace("src: tone,", "src: tone, snap: true,"))
+    package = await bench.package()
+
+    first, problem = str(told.value).splitlines()
+    assert first.startswith("scene 'a': variants: in: 0.401s falls between two frames, of 25 a second.")
+    assert problem.startswith("scene 'a': variants: out: 5.219s falls between two frames, of 25 a second.")
+    assert problem.endswith("Write 5.200s or 5.240s, or 'snap: true' in its media for the nearer one")
+    assert [clip.frames for clip in package.scenes["a"]] == [80, 70, 130, 120]
+
+
 async def test_a_loop_without_footage_is_told(bench: Bench) -> None:
     bench.write(HELD.replace("src: loop, max", "src: nothing, max"))
 
@@ -306,7 +331,7 @@ async def test_a_damaged_clip_is_encoded_again(bench: Bench) -> None:
         (
             "a: {media: {src: tone, in: 0.01s, out: 3.21s}, end: {id: a}}",
             None,
-            r"(?s)media\.in: 0\.010s falls between two frames\. Write 0\.000s or 0\.040s.*media\.out: 3\.210s",
+            r"(?s)media\.in: 0\.010s falls between two frames, of 25 .* 0\.000s or 0\.040s, or 'snap.*out: 3\.210s",
         ),
         (
             "a: {media: {src: tone, out: 9s}, end: {id: a}}",
@@ -415,7 +440,7 @@ async def test_a_second_run_waits_for_the_first(bench: Bench) -> None:
         second = asyncio.create_task(bench.package())
         async with asyncio.timeout(30):
             await bench.is_waiting.wait()
-        assert set(bench.stages) == {"waiting"}
+        assert set(bench.stages) == {"reading", "waiting"}
         os.kill(process.pid, signal.SIGCONT)
 
         await second

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamer.media.index import AUDIO_FRAME_SAMPLES, AUDIO_SAMPLE_RATE, part_target_of
-from streamer.packager.plan import Rate, cuts, frame_at, frames_around, sample_at
+from streamer.packager.plan import Rate, cuts, frame_at, frames_around, nearest_frame, sample_at
 from streamer.units import Ticks, round_half_up, seconds_to_ticks
 
 PAL = Rate(numerator=25, denominator=1)
@@ -126,6 +126,7 @@ def test_a_clip_shorter_than_a_segment_is_refused() -> None:
         (Rate(numerator=30_000, denominator=1001), 90_000, 3003),
         (Rate(numerator=24_000, denominator=1001), 24_000, 1001),
         (Rate(numerator=60_000, denominator=1001), 60_000, 1001),
+        (Rate(numerator=48_000, denominator=1001), 96_000, 2002),  # 48,000 is that of sound
     ],
 )
 def test_a_frame_is_a_whole_number_of_units(rate: Rate, timescale: int, frame_units: int) -> None:
@@ -138,6 +139,8 @@ def test_decimal_notation_may_miss_a_frame_by_half_a_millisecond() -> None:
     assert frame_at(PAL, seconds_to_ticks(Fraction("7.36"))) == 184
     assert frame_at(film, seconds_to_ticks(Fraction("1.043"))) == 25  # 1.042708 s
     assert frame_at(film, seconds_to_ticks(Fraction("1.044"))) is None
+    assert nearest_frame(film, seconds_to_ticks(Fraction("1.063"))) == 25
+    assert nearest_frame(film, seconds_to_ticks(Fraction("1.064"))) == 26
     assert frames_around(PAL, seconds_to_ticks(Fraction("7.37"))) == ("7.360s", "7.400s")
 
 

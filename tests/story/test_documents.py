@@ -147,8 +147,8 @@ def test_every_key_of_the_format_is_on_the_page() -> None:
     known = {field.alias or name for name, field in StoryFile.model_fields.items()}
 
     assert all(f"`{key}" in PAGE or f"`{key}." in PAGE for key in known)
-    assert {"in", "out", "opens_at", "closes_at", "pii", "source"} <= ours
-    assert all(key in PAGE for key in ("in", "out", "opens_at", "closes_at", "pii", "source", "values"))
+    assert {"in", "out", "snap", "opens_at", "closes_at", "pii", "source"} <= ours
+    assert all(key in PAGE for key in ("in", "out", "snap: true", "opens_at", "closes_at", "pii", "source", "values"))
 
 
 def test_the_trap_that_the_page_warns_of_is_caught() -> None:
