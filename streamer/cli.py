@@ -99,13 +99,17 @@ def check(
     ] = "text",
 ) -> None:
     """Tell the mistakes of a story file; needs no footage. Exit status 1 if there are any."""
+    loaded, findings = read_story(_text_of(story), str(story))
     if form != "text":
-        loaded, findings = read_story(_text_of(story), str(story))
         sys.stdout.write((findings_json if form == "json" else findings_github)(findings))
         if loaded is None:
             raise typer.Exit(1)
         return
-    loaded, _ = _read(story)
+    for finding in findings:
+        if finding.level != "error":
+            err.print(str(finding), markup=False)
+    if loaded is None:
+        raise StoryError(tuple(finding for finding in findings if finding.level == "error"))
     decisions = sum(1 for _ in loaded.decisions)
     out.print(f"{story}: well; {len(loaded.scenes)} scenes, {decisions} decisions", markup=False)
 
@@ -497,13 +501,14 @@ def _text_of(path: Path) -> str:
 
 
 def _read(path: Path) -> tuple[Story, str]:
+    """Reads a story that is to be worked with: mistakes end it, warnings are only counted."""
     text = _text_of(path)
     story, findings = read_story(text, str(path))
-    for finding in findings:
-        if finding.level != "error":
-            err.print(str(finding), markup=False)
     if story is None:
         raise StoryError(tuple(finding for finding in findings if finding.level == "error"))
+    if findings:
+        count = f"{len(findings)} {'warning' if len(findings) == 1 else 'warnings'}"
+        err.print(f"{path}: {count}; 'branchline check' tells them", markup=False)
     return story, text
 
 
