@@ -288,9 +288,7 @@ def graph(  # noqa: PLR0917 - typer makes options of them
     out.print(f"{output}: {', '.join(parts)}", markup=False)
 
 
-def _simulated(
-    story: Story, go: Callable[[Plan], Walk], viewers: int, seed: int, policy: Policy = "uniform"
-) -> Report:
+def _simulated(story: Story, go: Callable[[Plan], Walk], viewers: int, seed: int, policy: Policy = "uniform") -> Report:
     found = Simulation(story)
     columns = (TextColumn("viewers"), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, TimeElapsedColumn(), console=err, transient=True, disable=not err.is_terminal) as bar:

@@ -69,7 +69,7 @@ class Placed:
 
     node: Node
     box: Box
-    prompt: tuple[str, ...]  # lines of the first question; empty: it asks nothing
+    prompt: tuple[str, ...]  # lines of its first question, else of its prose; may be empty
     has_picture: bool
 
 
@@ -147,7 +147,8 @@ def _size(node: Node, has_picture: bool) -> tuple[float, float]:
 
 def _prompt(node: Node) -> tuple[str, ...]:
     room = NODE_WIDTH - 2 * PADDING
-    return broken(node.questions[0].prompt, TEXT_SIZE, room, PROMPT_LINES) if node.questions else ()
+    asked = next((question.prompt for question in node.questions if question.prompt), node.text)
+    return broken(asked, TEXT_SIZE, room, PROMPT_LINES)
 
 
 def _label(edge: Edge) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from string import Template
 import msgspec
 
 from streamer.drawing.layout import Layout, percent
-from streamer.drawing.svg import STYLE, escaped, length_of, svg_of
+from streamer.drawing.svg import STYLE, escaped, length_of, means, svg_of
 from streamer.story.graph import Node, Way
 
 _STATIC = Path(__file__).parent / "static"
@@ -67,6 +67,9 @@ def _node(node: Node) -> dict[str, object]:
         "length": length_of(node),
         "assumed": node.is_assumed,
         "source": node.source,
+        "text": node.text,
+        "notes": node.notes,
+        "goal": node.is_goal,
         "share": node.share,
         "percent": percent(node.share),
         "badges": node.badges,
@@ -84,6 +87,7 @@ def _node(node: Node) -> dict[str, object]:
                         "default": option.is_default,
                         "condition": option.condition,
                         "effects": option.effects,
+                        "notes": option.notes,
                         "percent": None if option.share is None else percent(option.share),
                     }
                     for option in question.options
@@ -96,10 +100,9 @@ def _node(node: Node) -> dict[str, object]:
 
 def _way(way: Way) -> dict[str, object]:
     return {
-        "label": way.label,
-        "default": way.is_default,
+        "means": means(way),
+        "default": way.is_default and way.choice is not None,
         "conditions": way.conditions,
         "groups": way.groups,
         "weight": None if way.weight is None else float(way.weight),
-        "fallback": way.is_fallback,
     }

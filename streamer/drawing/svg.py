@@ -44,6 +44,7 @@ _WORDS: Mapping[Badge, str] = {
     "checkpoint": "checkpoint",
     "hold": "hold",
     "immediate": "immediate",
+    "menu": "menu",
     "unreachable": "no way here",
 }
 _LEGEND = (
@@ -124,12 +125,21 @@ def _way(number: int, route: Route) -> Iterator[str]:
     )
 
 
+def means(way: Way) -> str:
+    """Says in words by what a way is gone."""
+    if way.choice is not None:
+        return f"“{way.label}”"
+    if way.decision is not None:
+        return "without an answer"
+    return "where no rule holds" if way.is_fallback else "by itself"
+
+
 def told(before: str, after: str, ways: tuple[Way, ...], share: float) -> str:
     """Says in words what ways from a scene to another there are."""
     lines = [f"{before} → {after}: {percent(share)} of the viewers"]
     for way in ways:
-        parts = [f"“{way.label}”" if way.label else "where no rule holds" if way.is_fallback else "by itself"]
-        parts += ["without an answer too"] * way.is_default
+        parts = [means(way)]
+        parts += ["without an answer too"] * (way.is_default and way.choice is not None)
         parts += [f"through group {name}" for name in way.groups]
         parts += [f"if {condition}" for condition in way.conditions]
         parts += [] if way.weight is None else [f"drawn with weight {float(way.weight):g}"]
@@ -226,7 +236,9 @@ def _bottom_line(node: Node, left: float, right: float, height: float) -> Iterat
     for number, badge in enumerate(shown):
         word = _WORDS[badge]
         if badge == "ending" and node.ending is not None:
-            word = shortened(f"{word}: {node.ending}", SMALL_SIZE, (room - left - _PILL) / _BOLD)
+            word = shortened(
+                f"{'goal' if node.is_goal else word}: {node.ending}", SMALL_SIZE, (room - left - _PILL) / _BOLD
+            )
         width = width_of(word, SMALL_SIZE) * _BOLD + _PILL
         rest = len(shown) - number - 1
         if left + width + (rest > 0) * _MORE > room:
@@ -250,7 +262,8 @@ def length_of(node: Node) -> str:
 
 def _title(node: Node) -> str:
     lines = [f"{node.id}, {length_of(node)}, seen by {percent(node.share)} of the viewers"]
-    lines += [question.prompt for question in node.questions]
+    lines += [question.prompt for question in node.questions if question.prompt]
+    lines += [node.text] * bool(node.text)
     lines += [f"checkpoint: {node.checkpoint}"] * (node.checkpoint is not None)
     lines += [f"ending: {node.ending}"] * (node.ending is not None)
     return "\n".join((*lines, *node.findings))

@@ -69,7 +69,7 @@ async def pictures_of_library(story: Story, library: Library, tools: Tools, tell
 
 async def _segment(package: Package, library: Library, name: str) -> tuple[bytes, Ticks]:
     """Gives the first segment of a scene's smallest picture rendition as a file, and the instant to look at."""
-    clip = package.scenes[name]
+    clip = package.scenes[name][0]  # what is shown without variants
     rendition = min(package.video, key=lambda each: each.height)
     length = segment_ticks(clip.renditions[rendition.id].segments[0], rendition.timescale)
     init = await library.read_init(rendition.init)

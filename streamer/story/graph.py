@@ -2,31 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal
 
 from streamer.errors import Finding
 from streamer.story.expressions import Expression
-from streamer.story.model import FIRST, Choice, Decision, Rule, Scene, Story, Target, Value, text_in
-from streamer.story.rules import scenes_of
+from streamer.story.model import (
+    FIRST,
+    Choice,
+    Decision,
+    Effects,
+    Happening,
+    Rule,
+    Scene,
+    Story,
+    Target,
+    Text,
+    Value,
+    Variant,
+    text_in,
+)
+from streamer.story.rules import goes_by_itself, scenes_of, ways_on
 from streamer.story.simulate import Report
-from streamer.units import Ticks
+from streamer.units import Ticks, decimal_seconds
 
-Badge = Literal["start", "ending", "checkpoint", "decision", "hold", "immediate", "unreachable"]
+Badge = Literal["start", "ending", "checkpoint", "decision", "hold", "immediate", "menu", "unreachable"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Way:
-    """One way from a scene to a scene, as the file has it: by a choice, by a rule of `next`, or by the `fallback`."""
+    """One way from a scene to a scene, as the file has it.
+
+    By a choice, by the `timeout` of a decision (which has no choice then), by a rule of what follows by itself (no
+    decision either), or by the `fallback`.
+    """
 
     before: str  # scene
     after: str  # scene
-    decision: str | None = None  # None: no choice leads here
+    decision: str | None = None
     choice: str | None = None
     label: str = ""  # the choice's
-    is_default: bool = False  # of the decision
+    is_default: bool = False  # whoever does not answer the decision goes here
     conditions: tuple[str, ...] = ()  # that have to hold, in the order they are met; empty: it is always open
     groups: tuple[str, ...] = ()  # that lead here, outermost first
     weight: Fraction | None = None  # of the rule; None: it is not drawn
@@ -67,6 +85,7 @@ class Option:
     is_default: bool
     condition: str | None  # None: always offered
     effects: tuple[str, ...]  # "name = expression"
+    notes: tuple[str, ...]  # what else it does
     share: float | None  # of the decision's answers, of 1; None: it was never asked
 
 
@@ -87,10 +106,13 @@ class Node:
     length: Ticks
     is_assumed: bool  # the file does not say how long it is
     source: str  # of its media
+    text: str  # its prose; empty: it has none
     badges: tuple[Badge, ...]
     ending: str | None
+    is_goal: bool  # it is the ending that the author hopes for
     checkpoint: str | None  # its label
     questions: tuple[Question, ...]
+    notes: tuple[str, ...]  # its events and variants
     share: float  # of the simulated viewers who saw it, of 1
     findings: tuple[str, ...]
 
@@ -109,29 +131,34 @@ class Graph:
     findings: tuple[str, ...]  # of no scene
 
 
-def graph_of(story: Story, lengths: Mapping[str, Ticks], report: Report, findings: Sequence[Finding]) -> Graph:
+def graph_of(story: Story, assumed: Ticks, report: Report, findings: Sequence[Finding]) -> Graph:
     """Gives the graph.
 
     Args:
         story: the story.
-        lengths: of its scenes, by id.
+        assumed: length of scenes whose own the file does not say.
         report: of its simulation.
         findings: of its file; each is told with the scene that it is of.
     """
     told = _by_scene(story, findings)
-    starts = sorted(scenes_of(story, story.start), key=list(story.scenes).index)
+    order = {name: number for number, name in enumerate(story.scenes)}
+    starts = sorted(scenes_of(story, story.start), key=order.__getitem__)
+    menu = {name for item in story.menu for name in scenes_of(story, item.to)}
     edges = _edges(story, report)
-    reached = _reached(starts, edges)
+    reached = _reached({*starts, *menu}, edges)
     nodes = tuple(
         Node(
             id=name,
-            length=lengths[name],
+            length=assumed if scene.media.end is None else Ticks(scene.media.end - scene.media.start),
             is_assumed=scene.media.end is None,
             source=scene.media.src,
-            badges=tuple(_badges(story, scene, name in starts, name in reached)),
-            ending=scene.end,
+            text=_said(story, scene.text),
+            badges=tuple(_badges(scene, is_start=name in starts, is_in_menu=name in menu, is_reached=name in reached)),
+            ending=None if scene.end is None else scene.end.id,
+            is_goal=scene.end is not None and scene.end.goal,
             checkpoint=None if scene.checkpoint is None else text_in(scene.checkpoint.label, story.language),
-            questions=tuple(_question(story, decision, report) for decision in decisions_of(scene)),
+            questions=tuple(_question(story, decision, report) for decision in scene.decisions),
+            notes=(*map(_event, scene.events), *map(_variant, scene.variants)),
             share=report.scenes.get(name, 0.0),
             findings=tuple(told.get(name, ())),
         )
@@ -149,45 +176,49 @@ def graph_of(story: Story, lengths: Mapping[str, Ticks], report: Report, finding
     )
 
 
-def decisions_of(scene: Scene) -> tuple[Decision, ...]:
-    """Gives what a scene asks, in the order of its times."""
-    return () if scene.decision is None else (scene.decision,)
-
-
 def ways_of(story: Story) -> tuple[Way, ...]:
-    """Gives every way that the story has, scene by scene; through a group that leads on twice, the first way."""
-    return tuple(way for scene in story.scenes.values() if scene.end is None for way in _ways_from(story, scene))
+    """Gives every way that the story has, the menu aside; through groups that lead there twice, the first way."""
+    return tuple(way for scene in story.scenes.values() for way in _ways_from(story, scene))
 
 
 def _ways_from(story: Story, scene: Scene) -> Iterator[Way]:
-    decisions = decisions_of(scene)
-    ends_open, falls = not decisions, False
-    for decision in decisions:
+    goes = scene.end is None and goes_by_itself(scene)
+    alone = ways_on(story, scene) if goes else ()
+    asked = False  # whether a choice says already that the story goes on by itself
+    targets: list[tuple[Rule, ...]] = [alone] if goes else []
+    for decision in scene.decisions:
         for choice in decision.choices:
-            if choice.to is None:
-                ends_open = True
-                rules = scene.next
-            else:
-                rules = (Rule(to=choice.to),)
-                falls |= not _always_leads(story, rules)
-            for after, conditions, groups, weight in _led(story, rules):
-                asked = () if choice.when is None else (choice.when.text,)
-                yield Way(
-                    before=scene.id,
-                    after=after,
-                    decision=decision.id,
-                    choice=choice.id,
-                    label=text_in(choice.label, story.language),
-                    is_default=_is_default(decision, choice),
-                    conditions=(*asked, *conditions),
-                    groups=groups,
-                    weight=weight,
-                )
-    if not decisions:
-        for after, conditions, groups, weight in _led(story, scene.next):
+            rules = alone if choice.to is None else (Rule(to=choice.to),)
+            asked |= choice.to is None
+            targets.append(rules)
+            yield from _ways_by(story, scene, decision, choice, rules)
+        if decision.timeout is not None:
+            rules = (Rule(to=decision.timeout),)
+            targets.append(rules)
+            yield from _ways_by(story, scene, decision, None, rules)
+    if not asked:
+        for after, conditions, groups, weight in _led(story, alone):
             yield Way(before=scene.id, after=after, conditions=conditions, groups=groups, weight=weight)
-    if story.fallback is not None and (falls or (ends_open and not _always_leads(story, scene.next))):
+    if story.fallback is not None and scene.end is None and not all(_always_leads(story, each) for each in targets):
         yield Way(before=scene.id, after=story.fallback, is_fallback=True)
+
+
+def _ways_by(
+    story: Story, scene: Scene, decision: Decision, choice: Choice | None, rules: tuple[Rule, ...]
+) -> Iterator[Way]:
+    asked = () if choice is None or choice.when is None else (choice.when.text,)
+    for after, conditions, groups, weight in _led(story, rules):
+        yield Way(
+            before=scene.id,
+            after=after,
+            decision=decision.id,
+            choice=None if choice is None else choice.id,
+            label="" if choice is None else text_in(choice.label, story.language),
+            is_default=choice is None or (decision.timeout is None and _is_default(decision, choice)),
+            conditions=(*asked, *conditions),
+            groups=groups,
+            weight=weight,
+        )
 
 
 _Led = tuple[str, tuple[str, ...], tuple[str, ...], Fraction | None]  # scene, conditions, groups, weight
@@ -256,22 +287,40 @@ def _reached(starts: Iterable[str], edges: Iterable[Edge]) -> set[str]:
     return seen
 
 
-def _badges(story: Story, scene: Scene, is_start: bool, is_reached: bool) -> Iterator[Badge]:
-    decisions = decisions_of(scene)
-    if is_start:
-        yield "start"
-    if scene.end is not None:
-        yield "ending"
-    if scene.checkpoint is not None:
-        yield "checkpoint"
-    if decisions:
-        yield "decision"
-    if any(decision.hold is not None for decision in decisions):
-        yield "hold"
-    if any(decision.immediate for decision in decisions):
-        yield "immediate"
-    if not is_reached and scene.id != story.fallback:
-        yield "unreachable"
+def _badges(scene: Scene, *, is_start: bool, is_in_menu: bool, is_reached: bool) -> Iterator[Badge]:
+    holding: tuple[tuple[Badge, bool], ...] = (
+        ("start", is_start),
+        ("ending", scene.end is not None),
+        ("checkpoint", scene.checkpoint is not None),
+        ("menu", is_in_menu),
+        ("decision", bool(scene.decisions)),
+        ("hold", any(decision.hold is not None for decision in scene.decisions)),
+        ("immediate", any(decision.immediate for decision in scene.decisions)),
+        ("unreachable", not is_reached),
+    )
+    return (badge for badge, holds in holding if holds)
+
+
+def _said(story: Story, text: Text | None) -> str:
+    return "" if text is None else text_in(text, story.language)
+
+
+def _event(event: Happening) -> str:
+    happens = [*_effects(event.set), *([] if event.cue is None else [f"cue {event.cue}"])]
+    happens += [f"{name}: {value}" for name, value in event.track.items()]
+    asked = "" if event.when is None else f", if {event.when.text}"
+    return f"at {_seconds(event.at)}{asked}: {', '.join(happens)}"
+
+
+def _variant(variant: Variant) -> str:
+    shown = [] if variant.src is None else [f"footage {variant.src}"]
+    shown += [] if variant.start is None else [f"from {_seconds(variant.start)}"]
+    shown += [] if variant.end is None else [f"to {_seconds(variant.end)}"]
+    return f"{'always' if variant.when is None else f'if {variant.when.text}'}: {', '.join(shown)}"
+
+
+def _seconds(at: Ticks) -> str:
+    return f"{decimal_seconds(at, 3).rstrip('0').rstrip('.')} s"
 
 
 def _question(story: Story, decision: Decision, report: Report) -> Question:
@@ -282,12 +331,23 @@ def _question(story: Story, decision: Decision, report: Report) -> Question:
             label=text_in(choice.label, story.language),
             is_default=_is_default(decision, choice),
             condition=None if choice.when is None else choice.when.text,
-            effects=tuple(f"{name} = {_spelled(value)}" for name, value in choice.set),
+            effects=_effects(choice.set),
+            notes=_notes(choice),
             share=None if shares is None else shares.get(choice.id, 0.0),
         )
         for choice in decision.choices
     )
-    return Question(id=decision.id, prompt=text_in(decision.prompt, story.language), options=options)
+    return Question(id=decision.id, prompt=_said(story, decision.prompt), options=options)
+
+
+def _effects(effects: Effects) -> tuple[str, ...]:
+    return tuple(f"{name} = {_spelled(value)}" for name, value in effects)
+
+
+def _notes(choice: Choice) -> tuple[str, ...]:
+    notes = [] if choice.url is None else [f"opens {choice.url}"]
+    notes += [f"score {choice.score:+}"] if choice.score else []
+    return (*notes, *([] if choice.code is None else [f"typed as {choice.code}"]))
 
 
 def _spelled(value: Value | Expression) -> str:

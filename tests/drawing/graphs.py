@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from streamer.story.codec import read_story
 from streamer.story.graph import Graph, graph_of
+from streamer.story.rules import Opening
 from streamer.story.simulate import Simulation
 from streamer.story.walk import Plan, lengths_of, walk
 from tests.builders import seconds
@@ -16,8 +17,10 @@ def graphed(text: str, viewers: int = 20, most_scenes: int = 200) -> Graph:
     simulation, lengths = Simulation(story), lengths_of(story, seconds(30))
     for seed in range(viewers):
         plan = Plan(policy="uniform", seed=seed)
-        simulation.add(walk(story, lengths, plan, profile={}, segment=seconds(2), most_scenes=most_scenes))
-    return graph_of(story, lengths, simulation.report(), findings)
+        simulation.add(
+            walk(story, lengths, plan, opening=Opening(seed=seed), segment=seconds(2), most_scenes=most_scenes)
+        )
+    return graph_of(story, seconds(30), simulation.report(), findings)
 
 
 WHOLE = """
@@ -59,4 +62,40 @@ scenes:
   tower: {media: {src: tower}, next: [{to: sea.side}]}
   sea.side: {media: {src: sea}, end: {id: free}}
   lost: {media: {src: lost}, end: {id: lost}}
+"""
+
+MORE = """
+story: 1
+id: more
+title: More
+start: quay
+state: {tea: {type: bool, default: false}}
+groups:
+  quay: [{to: boat, when: state.tea}, {to: pier}]
+menu: [{label: Again, to: quay, reset: true}, {label: Help, to: help}]
+scenes:
+  quay:
+    media: {src: quay, out: 40s}
+    text: |
+      Fog. A bell rings
+      twice.
+    variants: [{when: state.tea, src: quay_tea, in: 1s, out: 36.5s}, {src: quay}]
+    events:
+      - {at: 2s, set: {tea: true}, when: "!state.tea", cue: kettle}
+      - {at: -1.5s, track: {chapter: fog}}
+    decisions:
+      - {id: cup, prompt: Tea?, opens_at: 7s, closes_at: 14s, default: tea, choices: [
+          {id: tea, label: Tea, set: {tea: true}, score: 2}, {id: none, label: None, url: "https://shop.example/"}]}
+      - {id: way, opens_at: 18s, closes_at: 30s, timeout: pier, choices: [
+          {id: boat, label: By boat, to: boat, when: state.tea}, {id: stay, label: Stay}]}
+  boat:
+    media: {src: boat}
+    decision: {id: code, prompt: The code?, default: other, input: {type: code, length: 2}, choices: [
+      {id: right, label: Right, to: pier, code: "4B"}, {id: other, label: Other, to: quay}]}
+  pier:
+    media: {src: pier}
+    end: {id: home, goal: true}
+    decision: {id: more, prompt: Once more?, hold: {src: idle, max: 8s}, default: "no", choices: [
+      {id: "yes", label: "Yes", to: quay}, {id: "no", label: "No"}]}
+  help: {media: {src: help}, next: [{to: pier}]}
 """

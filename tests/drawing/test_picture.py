@@ -19,7 +19,7 @@ from streamer.drawing.svg import escaped, svg_of
 from streamer.errors import BranchlineError
 from streamer.story.graph import Graph
 from tests.builders import story_text
-from tests.drawing.graphs import WHOLE, graphed
+from tests.drawing.graphs import MORE, WHOLE, graphed
 from tests.film import film
 from tests.serving import ROOT
 
@@ -148,6 +148,18 @@ def test_a_scene_tells_its_length_and_its_badges() -> None:
     assert "~ 30 s" in shown["yard"]
     assert "1:00" in shown["sea.side"]
     assert shown["sea.side"][-1] == "end: free"
+
+
+def test_a_scene_that_asks_nothing_shows_its_prose_and_the_goal_is_called_so() -> None:
+    layout = layout_of(graphed(MORE.replace("prompt: Tea?, ", "")))
+
+    document = ET.fromstring(svg_of(layout, {}))
+
+    shown = {each.get("data-id"): texts(each) for each in of_class(document, "scene")}
+    assert shown["quay"][2] == "Fog. A bell rings twice."
+    assert shown["pier"][-2:] == ["goal: home", "hold"]
+    titles = [each.findtext(f"{SVG}title") or "" for each in of_class(document, "way")]
+    assert any("\nwithout an answer" in title for title in titles)
 
 
 def test_badges_that_have_no_room_are_counted() -> None:

@@ -7,10 +7,11 @@ from fractions import Fraction
 from streamer.errors import Finding
 from streamer.story.codec import load_story
 from streamer.story.graph import Edge, Graph, graph_of, ways_of
+from streamer.story.rules import Opening
 from streamer.story.simulate import Simulation
 from streamer.story.walk import Plan, lengths_of, walk
 from tests.builders import seconds, story_text
-from tests.drawing.graphs import WHOLE, graphed
+from tests.drawing.graphs import MORE, WHOLE, graphed
 from tests.film import film
 
 
@@ -75,6 +76,64 @@ def test_the_fallback_is_a_way_where_no_rule_need_hold() -> None:
     assert edge(graph, "hall", "lost").is_conditional
 
 
+def ways(graph: Graph, before: str) -> list[tuple[str, str | None, str | None, bool]]:
+    return [(w.after, w.decision, w.choice, w.is_default) for e in graph.edges if e.before == before for w in e.ways]
+
+
+def test_several_decisions_of_a_scene_are_all_ways_on() -> None:
+    graph = graphed(MORE)
+
+    assert ways(graph, "quay") == [
+        ("boat", "cup", "tea", True),
+        ("boat", "cup", "none", False),
+        ("boat", "way", "boat", False),
+        ("boat", "way", "stay", False),
+        ("pier", "cup", "tea", True),
+        ("pier", "cup", "none", False),
+        ("pier", "way", "stay", False),
+        ("pier", "way", None, True),  # its timeout
+    ]
+    assert [each.ways[0].groups for each in graph.edges if each.before == "quay"] == [("quay",), ("quay",)]
+
+
+def test_an_ending_that_asks_leads_on_by_its_choices_alone() -> None:
+    graph = graphed(MORE)
+
+    assert ways(graph, "pier") == [("quay", "more", "yes", False)]
+
+
+def test_what_the_menu_leads_to_is_reached() -> None:
+    graph = graphed(MORE)
+
+    assert {node.id: node.badges for node in graph.nodes} == {
+        "quay": ("start", "menu", "decision"),
+        "boat": ("decision",),
+        "pier": ("ending", "decision", "hold"),
+        "help": ("menu",),
+    }
+
+
+def test_a_scene_tells_its_prose_its_events_its_variants_and_whether_it_is_the_goal() -> None:
+    quay, _, pier, _ = graphed(MORE).nodes
+
+    assert (quay.text, pier.text) == ("Fog. A bell rings\ntwice.\n", "")
+    assert quay.notes == (
+        "at 2 s, if !state.tea: tea = true, cue kettle",
+        "at -1.5 s: chapter: fog",
+        "if state.tea: footage quay_tea, from 1 s, to 36.5 s",
+        "always: footage quay",
+    )
+    assert (pier.ending, pier.is_goal, quay.ending, quay.is_goal) == ("home", True, None, False)
+
+
+def test_a_choice_tells_what_else_it_does() -> None:
+    quay, boat, _, _ = graphed(MORE).nodes
+
+    assert [option.notes for option in quay.questions[0].options] == [("score +2",), ("opens https://shop.example/",)]
+    assert [option.notes for option in boat.questions[0].options] == [("typed as 4b",), ()]
+    assert quay.questions[1].prompt == ""
+
+
 def test_shares_of_scenes_and_ways_are_those_of_the_viewers() -> None:
     graph = graphed(story_text("a 20 -> b | c\nb 12 -> d\nc 12 -> d\nd 8 ."), viewers=200)
 
@@ -89,13 +148,13 @@ def test_findings_go_with_the_scene_that_they_are_of() -> None:
     story = load_story(text, "story.yaml")
     report = Simulation(story)
     lengths = lengths_of(story, seconds(30))
-    report.add(walk(story, lengths, Plan(), profile={}, segment=seconds(2), most_scenes=9))
+    report.add(walk(story, lengths, Plan(), opening=Opening(), segment=seconds(2), most_scenes=9))
     fields = ("scenes.hall.decision.choices[0].to", "scenes.sea.side.two.media", "scenes.gone.media", "title")
     findings = tuple(
         Finding(file="f", line=1, column=1, field=field, problem=field, remedy="", level="warning") for field in fields
     )
 
-    graph = graph_of(story, lengths, report.report(), findings)
+    graph = graph_of(story, seconds(30), report.report(), findings)
 
     found = {node.id: node.findings for node in graph.nodes if node.findings}
     assert found == {"hall": (f"warning: {fields[0]}",), "sea.side.two": (f"warning: {fields[1]}",)}
@@ -111,7 +170,7 @@ def test_a_decision_that_was_never_asked_has_no_shares() -> None:
 def test_the_film_has_the_shape_of_a_film() -> None:
     story = load_story(film(), "film.yaml")
 
-    decisions = [scene.decision for scene in story.scenes.values() if scene.decision is not None]
+    decisions = list(story.decisions)
     assert (len(story.scenes), len(decisions)) == (250, 174)
     assert all(len(decision.choices) == 2 for decision in decisions)
     assert sum(scene.end is not None for scene in story.scenes.values()) >= 5

@@ -306,7 +306,7 @@
   const code = (text) => made("code", {}, text);
 
   function about(way) {
-    const parts = [way.label ? `“${way.label}”` : way.fallback ? "where no rule holds" : "by itself"];
+    const parts = [way.means];
     if (way.default) parts.push("taken without an answer");
     for (const group of way.groups) parts.push(`through group ${group}`);
     if (way.weight !== null) parts.push(`drawn with weight ${way.weight}`);
@@ -344,12 +344,13 @@
     const picture = scenes[index].querySelector("image");
     const facts = [`${node.length}${node.assumed ? " (assumed)" : ""}`, `seen by ${node.percent} of the viewers`];
     const marks = [...node.badges.filter((badge) => badge !== "decision" && badge !== "ending")];
-    if (node.ending !== null) marks.push(`ending: ${node.ending}`);
+    if (node.ending !== null) marks.push(`${node.goal ? "ending hoped for" : "ending"}: ${node.ending}`);
     if (node.checkpoint !== null) marks.push(`checkpoint: ${node.checkpoint}`);
     const parts = [made("h2", {}, node.id), made("p", {}, facts.join(" · ")), ...small(marks.join(" · "))];
     parts.push(...small(`footage: ${node.source}`));
     if (picture) parts.push(made("img", {src: picture.getAttribute("href"), alt: ""}));
     parts.push(tools(index));
+    if (node.text) parts.push(...section("Text", made("p", {class: "prose"}, node.text)));
     if (node.findings.length) {
       parts.push(...section("Findings", list(node.findings.map((text) => [made("span", {class: "finding-text"}, text)]))));
     }
@@ -359,9 +360,11 @@
         if (option.default) lines.push(made("small", {}, "taken without an answer"));
         if (option.condition !== null) lines.push(made("small", {}, "offered if ", code(option.condition)));
         for (const effect of option.effects) lines.push(made("small", {}, "sets ", code(effect)));
+        lines.push(...small(...option.notes));
         return [row(made("span", {}, option.label), option.percent ?? ""), ...lines];
       }))));
     }
+    if (node.notes.length) parts.push(...section("Events and variants", list(node.notes.map((note) => [code(note)]))));
     const described = (edges, end) => list(edges.map((each) => {
       const edge = graph.edges[each];
       return [row(link(edge[end]), edge.percent), ...edge.ways.map(about)];
@@ -377,7 +380,7 @@
   // ── search and filter ─────────────────────────────────────────────────────────────────────────────────────────
   const search = document.querySelector("[data-search]");
   const field = search.querySelector("input");
-  const texts = graph.nodes.map((node) => [node.id, node.ending ?? "", node.checkpoint ?? "", node.source,
+  const texts = graph.nodes.map((node) => [node.id, node.ending ?? "", node.checkpoint ?? "", node.source, node.text,
     ...node.questions.flatMap((question) => [question.id, question.prompt, ...question.options.map((o) => o.label)]),
   ].join("\n").toLocaleLowerCase());
 
