@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import count, pairwise, product
+from math import dist
 from typing import Any
 
 import graphlay._native
@@ -31,6 +32,7 @@ LABEL_WIDTH = 150
 LABEL_LINE = 14
 LABEL_LINES = 3
 _LABEL_MARGIN = 4
+_BESIDE = 4  # a label no further from its way is taken for its own
 _SPACING = {"layer_gap": 52, "node_gap": 28, "dummy_gap": 16, "port_gap": 16, "edge_label_margin": 12}
 _EFFORTS = ("balanced", "fast")  # the second where the first takes too long. "thorough" was seen to find no end
 _QUICK_FROM = 500  # scenes; from here on at once with less effort
@@ -83,6 +85,24 @@ class Route:
     is_back: bool  # it leads to a scene that does not lie further down
     lines: tuple[str, ...]  # of its label; the last one is the share
     label: Box
+
+    @property
+    def leader(self) -> tuple[Point, Point] | None:
+        """Gives a line from the label to its way; None: it stands upon or beside it."""
+        reach = replace(
+            self.label,
+            x=self.label.x - _BESIDE,
+            y=self.label.y - _BESIDE,
+            width=self.label.width + 2 * _BESIDE,
+            height=self.label.height + 2 * _BESIDE,
+        )
+        if _is_on(reach, self.points):
+            return None
+        middle = (self.label.x + self.label.width / 2, self.label.y + self.label.height / 2)
+        nearest = min(
+            (_nearest(middle, *ends) for ends in pairwise(self.points)), key=lambda point: dist(point, middle)
+        )
+        return middle, nearest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -285,6 +305,12 @@ def _places(label: Box, along: tuple[Point, ...]) -> Iterator[Box]:
         for ring in count(1)
         for right, down in product((0, 1, -1), repeat=2)
     )
+
+
+def _nearest(point: Point, start: Point, stop: Point) -> Point:
+    """Gives the point of a level or upright segment that is nearest."""
+    box = _between(start, stop)
+    return min(max(point[0], box.x), box.x + box.width), min(max(point[1], box.y), box.y + box.height)
 
 
 def _between(start: Point, stop: Point) -> Box:

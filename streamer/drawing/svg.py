@@ -167,8 +167,12 @@ def _towards(corner: Point, other: Point) -> Point:
 def _label(number: int, route: Route) -> Iterator[str]:
     box, edge = route.label, route.edge
     never = "" if edge.share else " never"
+    yield f'<g class="label{never}" data-way="{number}">'
+    if route.leader is not None:
+        start, stop = route.leader
+        yield f'<path class="leader" d="M{_pair(start)}L{_pair(stop)}"/>'
     yield (
-        f'<g class="label{never}" data-way="{number}"><rect x="{_number(box.x)}" y="{_number(box.y)}" '
+        f'<rect x="{_number(box.x)}" y="{_number(box.y)}" '
         f'width="{_number(box.width)}" height="{_number(box.height)}" rx="3"/>'
     )
     middle = box.x + box.width / 2

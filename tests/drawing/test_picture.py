@@ -162,6 +162,20 @@ def test_a_scene_that_asks_nothing_shows_its_prose_and_the_goal_is_called_so() -
     assert any("\nwithout an answer" in title for title in titles)
 
 
+def test_a_label_that_stands_apart_is_tied_to_its_way() -> None:
+    layout = layout_of(graphed(MORE))
+
+    tied = [route for route in layout.routes if route.leader is not None]
+
+    assert [(route.edge.before, route.edge.after) for route in tied] == [("pier", "quay")]
+    (start, stop) = tied[0].leader or ((0, 0), (0, 0))
+    box = tied[0].label
+    assert start == (box.x + box.width / 2, box.y + box.height / 2)
+    assert any(x == stop[0] or y == stop[1] for x, y in tied[0].points)
+    document = ET.fromstring(svg_of(layout, {}))
+    assert len(of_class(document, "leader")) == 1
+
+
 def test_badges_that_have_no_room_are_counted() -> None:
     text = WHOLE.replace("default: first", "default: first\n      lock: immediate")
     layout = layout_of(graphed(text))
