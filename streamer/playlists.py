@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
@@ -31,7 +31,6 @@ from streamer.session.pacing import may_be_cut
 from streamer.session.timeline import Outcome, Placed, Stretch, Timeline
 from streamer.story.labels import label
 from streamer.story.model import Story, Text
-from streamer.story.rules import possible_successors
 from streamer.units import TICKS_PER_SECOND, Ticks, decimal_seconds, round_half_up, ticks_of
 
 # Program Date Time is a story clock, not the wall clock: one constant start, so that a playlist's bytes are the same
@@ -39,7 +38,6 @@ from streamer.units import TICKS_PER_SECOND, Ticks, decimal_seconds, round_half_
 EPOCH = datetime(2020, 1, 1, tzinfo=UTC)
 STORY_DATA = "io.branchline.story"
 TITLE_DATA = "io.branchline.title"
-MARK_BYTES = 512  # that timed metadata add to a segment, at most
 DELTA_LEVEL = 6  # of compression
 PARTS_TARGET_DURATIONS = 3  # parts further from the end are not listed any more (RFC 8216bis, section 6.2.1)
 DECISION_CLASS = "io.branchline.decision"
@@ -334,10 +332,10 @@ def _date_of(moment: Ticks) -> datetime:
 
 def multivariant(story: Story, package: Package, prefix: str) -> bytes:
     """Spells the Multivariant Playlist whose Media Playlists lie at `prefix`."""
-    peak, average = bit_rates(story, package, package.audio)
+    peak, average = package.bit_rates[package.audio.id]
     variants = []
     for rendition in package.video:
-        own_peak, own_average = bit_rates(story, package, rendition)
+        own_peak, own_average = package.bit_rates[rendition.id]
         variants.append(
             VariantStream(
                 uri=f"{prefix}{rendition.id}.m3u8",
@@ -356,50 +354,3 @@ def multivariant(story: Story, package: Package, prefix: str) -> bytes:
         *(SessionData(id=TITLE_DATA, value=title, language=language) for language, title in story.title.items()),
     )
     return multivariant_playlist.write(MultivariantPlaylist(audio=track, variants=tuple(variants), data=data))
-
-
-def bit_rates(story: Story, package: Package, rendition: Rendition) -> tuple[int, int]:
-    """Gives peak and average bits a second of a rendition over every path the story allows.
-
-    The peak is that of RFC 8216bis, section 4.1: over runs of segments of 0.5 to 1.5 Target Durations and 0.5 s,
-    runs across joins among them. The average is that of the dearest scene, which no path exceeds.
-    """
-    scale = rendition.timescale
-    low = package.target_duration * scale // 2
-    high = package.target_duration * scale * 3 // 2 + scale // 2
-    peak, average = 0, 0
-    after = {name: tuple(possible_successors(story, scene)) for name, scene in story.scenes.items()}
-    for name, clips in package.scenes.items():
-        for take, clip in enumerate(clips):
-            segments = clip.renditions[rendition.id].segments
-            size = MARK_BYTES + sum(s.size for s in segments)
-            duration = sum(s.duration for s in segments)
-            average = max(average, -(-size * 8 * scale // duration))
-            for index in range(len(segments)):
-                for size, duration in _runs(package, rendition, after, (name, take, index), high):
-                    if duration >= low:
-                        peak = max(peak, -(-size * 8 * scale // duration))
-    return max(peak, average), average
-
-
-def _runs(
-    package: Package, rendition: Rendition, after: Mapping[str, tuple[str, ...]], start: tuple[str, int, int], most: int
-) -> Iterator[tuple[int, int]]:
-    """Gives size and duration of every run that begins at a segment (scene, take, number) and is no longer than `most`.
-
-    `after` are the scenes that may follow each.
-    """
-    marked = {(mark.clip, mark.number) for marks in package.marks.values() for mark in marks}
-    todo = [(*start, 0, 0)]
-    while todo:
-        name, take, number, size, duration = todo.pop()
-        segments = package.scenes[name][take].renditions[rendition.id].segments
-        if number == len(segments):
-            todo += [(to, each, 0, size, duration) for to in after[name] for each in range(len(package.scenes[to]))]
-            continue
-        size, duration = size + segments[number].size, duration + segments[number].duration
-        if (package.scenes[name][take].id, number) in marked:
-            size += MARK_BYTES
-        if duration <= most:
-            yield size, duration
-            todo.append((name, take, number + 1, size, duration))

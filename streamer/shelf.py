@@ -11,7 +11,7 @@ from streamer.library.filesystem import Library
 from streamer.media.index import Package
 from streamer.playlists import multivariant
 from streamer.session.timeline import Stage, stage
-from streamer.story.codec import load_story
+from streamer.story.codec import load_compiled
 from streamer.story.model import Story
 
 CURRENT_FOR_MS = 1000  # how long the answer to "which revision is current?" is believed
@@ -83,5 +83,5 @@ class Shelf:
 
     def _read(self, story: str, revision: str) -> Edition:
         package = self._library.load(story, revision)
-        loaded = load_story(package.story_text, package.story_file)
+        loaded = load_compiled(package.story)
         return Edition(stage=stage(loaded, package), multivariant=multivariant(loaded, package, MULTIVARIANT_PREFIX))

@@ -25,8 +25,9 @@ from streamer.packager.pipeline import mark_of
 from streamer.packager.plan import Rate
 from streamer.packager.plan import cuts as cuts_of
 from streamer.playlists import Addresses
+from streamer.rates import bit_rates
 from streamer.session.timeline import Stage, Timeline, stage, start_timeline
-from streamer.story.codec import load_story
+from streamer.story.codec import compiled, load_story
 from streamer.story.model import Media, Story, hold_sources, pictures_of
 from streamer.units import TICKS_PER_SECOND, Ticks, seconds_to_ticks, units_of
 
@@ -149,6 +150,7 @@ def package(story: Story, text: str, lengths: dict[str, Ticks]) -> Package:
         story_id=story.id,
         story_file="story.yaml",
         story_text=text,
+        story=msgspec.Raw(compiled(text, "story.yaml")),
         target_duration=2,
         video=videos,
         audio=AudioRendition(id="a0", codecs="mp4a.40.2", timescale=48_000, init="a" * 24, name="Sound", channels=2),
@@ -161,6 +163,7 @@ def package(story: Story, text: str, lengths: dict[str, Ticks]) -> Package:
         },
         pictures={name: f"{name.encode().hex():0<24.24}{name[name.rindex('.') :]}" for name in pictures_of(story)},
     )
+    made = msgspec.structs.replace(made, bit_rates=bit_rates(story, made))
     return msgspec.structs.replace(made, revision=revision_of(made))
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from streamer.hls.delivery import Skip
 from streamer.media.index import AUDIO_FRAME_TICKS, audio_frames_at
-from streamer.playlists import PLAIN, Form, Rendered, bit_rates, multivariant, rendition_of, segment_at
+from streamer.playlists import PLAIN, Form, Rendered, multivariant, rendition_of, segment_at
 from streamer.session.events import Committed
 from streamer.session.timeline import Timeline, fold, follow, start_timeline
 from streamer.story.rules import Opening
@@ -125,18 +125,6 @@ def test_the_multivariant_playlist_names_rates_codecs_and_sizes(golden: Golden) 
     variants = read_multivariant(text).playlists
     assert [variant.uri for variant in variants] == ["1/v0.m3u8", "1/v1.m3u8"]
     assert variants[0].stream_info.codecs == "avc1.64001f,mp4a.40.2"
-
-
-def test_the_peak_counts_runs_that_straddle_a_join() -> None:
-    stage = staged("a 2.52 -> b\nb 2.52 .")
-
-    peak, average = bit_rates(stage.story, stage.package, stage.package.video[0])
-
-    segment = stage.package.scenes["a"][0].renditions["v0"].segments
-    tail, head = segment[1], stage.package.scenes["b"][0].renditions["v0"].segments[0]
-    run = -(-(tail.size + head.size) * 8 * 90_000 // (tail.duration + head.duration))
-    assert peak >= run
-    assert peak >= average
 
 
 def test_a_path_where_every_answer_leads_on_alike_is_listed_before_the_lock() -> None:

@@ -83,12 +83,14 @@ class Package(msgspec.Struct, frozen=True, kw_only=True):
     story_id: str
     story_file: str  # its name, for messages
     story_text: str
+    story: msgspec.Raw  # it, checked and ready to load: streamer.story.codec
     target_duration: int  # seconds; EXT-X-TARGETDURATION for the whole story
     video: tuple[VideoRendition, ...]
     audio: AudioRendition
     scenes: dict[str, tuple[ClipIndex, ...]]  # by scene id: of each of its takes
     holds: dict[str, ClipIndex] = {}  # by source: the loops that wait for an answer
     marks: dict[str, tuple[Mark, ...]] = {}  # by decision id: in each take of its scene
+    bit_rates: dict[str, tuple[int, int]] = {}  # by rendition: peak and average bits a second, on any path
     pictures: dict[str, str] = {}  # by the name that the story gives: the file that it is stored as
 
 

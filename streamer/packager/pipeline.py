@@ -55,7 +55,9 @@ from streamer.packager.process import Finished, run
 from streamer.packager.rates import is_fit, rate_of_all, told
 from streamer.packager.slates import Use, where_of
 from streamer.packager.tools import Tools
+from streamer.rates import bit_rates
 from streamer.story import lint
+from streamer.story.codec import compiled
 from streamer.story.model import Decision, Media, Story, hold_sources, instant_within, pictures_of
 from streamer.units import Ticks, decimal_seconds
 
@@ -652,6 +654,7 @@ def _package(  # noqa: PLR0917 - all that a package holds
         story_id=story.id,
         story_file=story_path.name,
         story_text=story_text,
+        story=msgspec.Raw(compiled(story_text, story_path.name)),
         target_duration=ladder.segment_seconds,
         video=first.video,
         audio=first.audio,
@@ -664,4 +667,5 @@ def _package(  # noqa: PLR0917 - all that a package holds
         },
         pictures=pictures,
     )
+    draft = msgspec.structs.replace(draft, bit_rates=bit_rates(story, draft))
     return msgspec.structs.replace(draft, revision=revision_of(draft))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -77,8 +77,11 @@ def _entries(path: Path, data: Any, key: str) -> Iterator[tuple[Path, dict[str, 
         yield (*path, key, index), entry
 
 
-def language_of(tree: Tree) -> Language:
-    """Gives the language of a file's expressions: the names that it declares, as far as they are sound."""
+def language_of(tree: Tree, *, asked: Iterable[str] | None = None) -> Language:
+    """Gives the language of a file's expressions: the names that it declares, as far as they are sound.
+
+    `asked`: of a file that was checked, the functions of the session that its expressions call.
+    """
 
     def is_sound(name: str) -> bool:
         return re.match(IDENTIFIER, name) is not None and name not in KEYWORDS
@@ -91,7 +94,7 @@ def language_of(tree: Tree) -> Language:
     }
     variables |= {f"arm.{name}": "string" for name in _mapping(tree.data, "experiments")}
     conditions = tuple(name for name in _mapping(tree.data, "conditions") if is_sound(name))
-    return Language(variables, conditions)
+    return Language(variables, conditions, asked=asked)
 
 
 def check_variables(tree: Tree) -> None:

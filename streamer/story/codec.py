@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
 
 from streamer.errors import Finding, StoryError
 from streamer.story.checks import check_expressions, check_references, check_variables, language_of, spots
@@ -37,6 +40,7 @@ from streamer.story.model import (
     Picture,
     Rule,
     Scene,
+    Spot,
     Story,
     Value,
     Variable,
@@ -81,11 +85,47 @@ def _read(text: str, file: str) -> tuple[Story | None, Tree]:
     conditions = check_expressions(tree, language)
     story = None
     if read is not None and not _has_errors(tree):
-        story = _build(read, language, conditions, tree)
+        story = _build(read, language, conditions, file=tree.file, places=spots(tree))
         check_graph(story, tree)
         if not _has_errors(tree):
             check_known_lengths(story, tree)
     return story, tree
+
+
+class _Compiled(msgspec.Struct, frozen=True, kw_only=True):
+    """A story file that was read and checked, as plain data."""
+
+    file: str
+    data: dict[str, Any]
+    spots: dict[str, Spot]
+    asked: tuple[str, ...]
+
+
+def compiled(text: str, file: str) -> bytes:
+    """Reads and checks a story and gives it in the form that is quick to load: JSON.
+
+    Raises:
+        StoryError: with every mistake found.
+    """
+    story, tree = _read(text, file)
+    if story is None or _has_errors(tree):
+        raise StoryError(in_order(tree.findings))
+    asked = tuple(sorted(story.expressions.asked))
+    return msgspec.json.encode(_Compiled(file=file, data=tree.data, spots=dict(story.places), asked=asked))
+
+
+def load_compiled(data: bytes | msgspec.Raw) -> Story:
+    """Gives a story from what `compiled` made of it; nothing is checked again, expressions are compiled when needed.
+
+    Raises:
+        msgspec.DecodeError, pydantic.ValidationError: it is none of ours.
+    """
+    found = msgspec.json.decode(data, type=_Compiled)
+    tree = Tree(found.file, data=found.data)
+    read = StoryFile.model_validate(found.data)
+    language = language_of(tree, asked=found.asked)
+    conditions = {name: language.compile(text) for name, text in read.conditions.items()}
+    return _build(read, language, conditions, file=found.file, places=found.spots)
 
 
 def _has_errors(tree: Tree) -> bool:
@@ -95,7 +135,14 @@ def _has_errors(tree: Tree) -> bool:
 # ── from the checked file to the model ───────────────────────────────────────────────────────────────────────────
 
 
-def _build(read: StoryFile, language: Language, conditions: dict[str, Expression], tree: Tree) -> Story:
+def _build(
+    read: StoryFile,
+    language: Language,
+    conditions: dict[str, Expression],
+    *,
+    file: str,
+    places: Mapping[str, Spot],
+) -> Story:
     defaults = read.defaults
     return Story(
         id=read.id,
@@ -118,8 +165,8 @@ def _build(read: StoryFile, language: Language, conditions: dict[str, Expression
         artwork=_pictures(read.artwork, language),
         max_steps=read.limits.max_steps,
         low_latency=read.low_latency,
-        file=tree.file,
-        places=spots(tree),
+        file=file,
+        places=places,
     )
 
 

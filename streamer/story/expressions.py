@@ -66,7 +66,7 @@ class Expression:
     scenes: frozenset[str]  # arguments of visits() and visited()
     decisions: frozenset[str]  # arguments of chose()
     asks: frozenset[str]  # functions of the session: "score", "hour", "weekday"
-    program: Any = field(compare=False, repr=False)
+    program: Any = field(compare=False, repr=False)  # None: of a story that was checked, and not needed yet
 
     @property
     def is_constant(self) -> bool:
@@ -110,14 +110,19 @@ class _Names:
 class Language:
     """The names one story may use in its expressions."""
 
-    def __init__(self, variables: Mapping[str, str], conditions: Iterable[str] = ()) -> None:
+    def __init__(
+        self, variables: Mapping[str, str], conditions: Iterable[str] = (), *, asked: Iterable[str] | None = None
+    ) -> None:
         """`variables` are types ("bool", "int", "number", "string", "enum") by full name, e.g. "state.skill".
+
+        With `asked` the expressions are those of a story that was checked: each is compiled when it is first needed.
 
         What fails as a story runs is noted in `failures`, by the expression's text; `asked` are the functions of the
         session that some expression calls.
         """
         self.failures: dict[str, str] = {}
-        self.asked: set[str] = set()
+        self._is_checked = asked is not None
+        self.asked = set(asked or ())
         self._reading = Reading(values={}, visits={})
         self._known: Mapping[str, Expression] = {}
         self.names = frozenset(variables)
@@ -127,6 +132,7 @@ class Language:
         # Conditions are functions, so that one is looked at when it is asked for and not before.
         self._calls = {name: f"condition_{number}" for number, name in enumerate(sorted(self.conditions))}
         self._compiled: dict[str, Expression] = {}
+        self._needed: dict[str, Expression] = {}  # of a checked story, those compiled by now
         declared = {self._mangled[name]: TYPES.get(kind, cel.Type.DYN) for name, kind in variables.items()}
         self.is_loose = cel.Type.DYN in declared.values()  # a type is unknown: then no expression is blamed for it
         self._env = cel.NewEnv(
@@ -153,7 +159,7 @@ class Language:
         """
         known = self._compiled.get(text)
         if known is None:
-            known = self._compiled[text] = self._compile(text)
+            known = self._compiled[text] = _to_compile(text) if self._is_checked else self._compile(text)
             self.asked |= known.asks
         return known
 
@@ -204,6 +210,8 @@ class Language:
             values = {self._mangled[name]: value for name, value in reading.values.items()}
             reading.activation = self._env.Activation(values)
         self._reading, self._known = reading, conditions
+        if expression.program is None:
+            expression = self._needed.get(expression.text) or self._compiled_now(expression.text)
         result = expression.program.eval(reading.activation)
         if result.type() == cel.Type.ERROR:
             return self._failed(expression, str(result.value()))
@@ -211,6 +219,10 @@ class Language:
         if isinstance(value, float) and not math.isfinite(value):
             return self._failed(expression, f"gave {value}")
         return value
+
+    def _compiled_now(self, text: str) -> Expression:
+        compiled = self._needed[text] = self._compile(text)
+        return compiled
 
     def _failed(self, expression: Expression, problem: str) -> Failure:
         if len(self.failures) < MAX_FAILURES:
@@ -288,6 +300,11 @@ class Language:
             raise ExpressionError(f"undeclared reference to '{full}'", token.start() + 1)
         names.values.add(full)
         return self._mangled[full]
+
+
+def _to_compile(text: str) -> Expression:
+    nothing: frozenset[str] = frozenset()
+    return Expression(text, "", nothing, (), nothing, nothing, nothing, None)
 
 
 def _function(name: str, gives: Any, body: Any, *, arguments: int = 1) -> Any:

@@ -67,6 +67,7 @@ def package(story_id: str = "sample", text: str = "story: 1") -> Package:
         story_id=story_id,
         story_file="story.yaml",
         story_text=text,
+        story=msgspec.Raw(b"{}"),
         target_duration=2,
         video=(VIDEO,),
         audio=AUDIO,
