@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from dataclasses import dataclass
 
 from streamer.clock import Clock
@@ -79,6 +80,7 @@ class Shelf:
         if edition is None:
             edition = await asyncio.to_thread(self._read, story, revision)
             self._editions[story, revision] = edition
+            gc.freeze()  # it stays: the collector need not go through all of it again and again, while viewers wait
         return edition
 
     def _read(self, story: str, revision: str) -> Edition:

@@ -26,6 +26,7 @@ from typing import TypeVar
 import aiofiles
 import msgspec
 
+from streamer.building import without_collections
 from streamer.errors import BranchlineError, LibraryError
 from streamer.media.index import AUDIO_FRAME_SAMPLES, AudioRendition, ClipIndex, Mark, Package, VideoRendition
 
@@ -105,7 +106,8 @@ class Library:
         found = _decoded(path, data, _Format).format  # first: another format has other fields
         if found != PACKAGE_FORMAT:
             raise LibraryError(f"{path} has format {found}, not {PACKAGE_FORMAT}. Package the story again")
-        package = _decoded(path, data, Package)
+        with without_collections():
+            package = _decoded(path, data, Package)
         if package.story_id != story_id or package.revision != revision or revision_of(package) != revision:
             raise LibraryError(f"{path} is damaged: its content is not that of its name. Package the story again")
         return package

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from streamer.building import without_collections
 from streamer.errors import Finding, StoryError
 from streamer.story.checks import check_expressions, check_references, check_variables, language_of, spots
 from streamer.story.expressions import Expression, Language
@@ -70,7 +71,8 @@ def load_story(text: str, file: str) -> Story:
 def read_story(text: str, file: str) -> tuple[Story | None, tuple[Finding, ...]]:
     """Reads a story and gives it (None if it has mistakes) with all findings, warnings too."""
     try:
-        story, tree = _read(text, file)
+        with without_collections():
+            story, tree = _read(text, file)
     except StoryError as error:
         return None, error.findings
     return (None if _has_errors(tree) else story), in_order(tree.findings)
@@ -107,7 +109,8 @@ def compiled(text: str, file: str) -> bytes:
     Raises:
         StoryError: with every mistake found.
     """
-    story, tree = _read(text, file)
+    with without_collections():
+        story, tree = _read(text, file)
     if story is None or _has_errors(tree):
         raise StoryError(in_order(tree.findings))
     asked = tuple(sorted(story.expressions.asked))
@@ -120,12 +123,12 @@ def load_compiled(data: bytes | msgspec.Raw) -> Story:
     Raises:
         msgspec.DecodeError, pydantic.ValidationError: it is none of ours.
     """
-    found = msgspec.json.decode(data, type=_Compiled)
-    tree = Tree(found.file, data=found.data)
-    read = StoryFile.model_validate(found.data)
-    language = language_of(tree, asked=found.asked)
-    conditions = {name: language.compile(text) for name, text in read.conditions.items()}
-    return _build(read, language, conditions, file=found.file, places=found.spots)
+    with without_collections():
+        found = msgspec.json.decode(data, type=_Compiled)
+        read = StoryFile.model_validate(found.data)
+        language = language_of(Tree(found.file, data=found.data), asked=found.asked)
+        conditions = {name: language.compile(text) for name, text in read.conditions.items()}
+        return _build(read, language, conditions, file=found.file, places=found.spots)
 
 
 def _has_errors(tree: Tree) -> bool:
