@@ -219,6 +219,7 @@ def _described(request: web.Request, edition: Edition, inputs: dict[str, Value])
         "watch_url": f"{base}/watch/{found.id}",
         "extended_time": found.can_extend,
         "remembers": found.remembers,
+        "asks": any(found.decisions),
     }
 
 

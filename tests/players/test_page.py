@@ -188,6 +188,7 @@ async def test_a_viewer_goes_back_while_it_plays_and_after_the_end(
         await page.wait_for_selector('[data-choice="tunnel"]:enabled', timeout=15_000)
         again = await page.evaluate("window.branchline.video.currentTime")
         asked = await page.evaluate("window.branchline.log.find(entry => entry.kind === 'sse:decision').detail.hold_ms")
+        await page.close()  # else it complains that the server is gone
 
     assert before < there < before + 12  # behind what was listed already
     assert [entry["detail"]["choice"] for entry in first] == ["tunnel", "buffet"]

@@ -15,7 +15,7 @@ export class Answers {
    *   retrying: () => void,
    *   refused: (error: ApiError, answer: import("./api.js").Answer) => void,
    * }} tell
-   * @param {(visit: number) => boolean} isOpen whether the decision may still be answered
+   * @param {(asked: {visit: number, decision: string}) => boolean} isOpen whether it may still be answered
    */
   constructor(session, tell, isOpen) {
     this.session = session;
@@ -28,10 +28,10 @@ export class Answers {
 
   /**
    * @param {{visit: number, decision: string}} decision
-   * @param {string} choice
+   * @param {{choice: string} | {code: string}} said
    */
-  give(decision, choice) {
-    this.wanted = { decision: decision.decision, visit: decision.visit, choice, answer_id: newAnswerId() };
+  give(decision, said) {
+    this.wanted = { decision: decision.decision, visit: decision.visit, ...said, answer_id: newAnswerId() };
     if (!this.busy) this.run();
   }
 
@@ -50,7 +50,7 @@ export class Answers {
       } catch (thrown) {
         const error = thrown instanceof ApiError ? thrown : new ApiError(0, String(thrown));
         if (answer !== this.wanted) continue;
-        if (error.passing && this.isOpen(answer.visit)) {
+        if (error.passing && this.isOpen(answer)) {
           this.tell.retrying();
           await new Promise((done) => setTimeout(done, pause));
           pause = Math.min(pause * 2, LAST_RETRY_MS);

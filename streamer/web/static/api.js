@@ -1,14 +1,18 @@
 // Talks to the server: stories, sessions, choices, events. docs/http-api.md describes each request.
 
 /**
- * @typedef {{id: string, title: string, play_url: string, watch_url: string, extended_time: boolean}} Story
  * @typedef {{
- *   id: string, playback_url: string, control_url: string, back_url: string, position_url: string, events_url: string,
- *   token: string, expires_at: string, story: {id: string, title: string}
+ *   id: string, title: string, language: string, poster_url: string | null, play_url: string, watch_url: string,
+ *   extended_time: boolean, remembers: boolean, asks: boolean
+ * }} Story
+ * @typedef {{
+ *   id: string, playback_url: string, control_url: string, back_url: string, menu_url: string, position_url: string,
+ *   events_url: string, token: string, expires_at: string,
+ *   story: {id: string, title: string, language: string, poster_url: string | null}
  * }} Session
- * @typedef {{id: string, label: string}} Checkpoint
- * @typedef {{decision: string, visit: number, choice: string, answer_id: string}} Answer
- * @typedef {{visit: number, decision: string, choice: string, committed: boolean, closes_in_ms: number}} Taken
+ * @typedef {{id: string, label: string}} Place a checkpoint, or an item of the menu
+ * @typedef {{decision: string, visit: number, choice?: string, code?: string, answer_id: string}} Answer
+ * @typedef {{visit: number, decision: string, choice: string | null, committed: boolean, closes_in_ms: number}} Taken
  */
 
 const REQUEST_MS = 8000;
@@ -72,18 +76,27 @@ export async function listStories() {
   return (await ask(new URL("api/v1/stories", root))).stories;
 }
 
+/** @param {string} story its id @returns {Promise<Story>} */
+export function describe(story) {
+  return ask(new URL(`api/v1/stories/${encodeURIComponent(story)}`, root));
+}
+
 /**
+ * The language that the viewer reads goes with every request: the browser says it.
  * @param {string} story its id
  * @param {boolean} extended more time for choices
+ * @param {string} viewer who watches, where they agreed that the story remembers them; empty: nobody knows
  * @returns {Promise<Session>}
  */
-export async function openSession(story, extended) {
+export async function openSession(story, extended, viewer) {
+  const utc_offset_minutes = -new Date().getTimezoneOffset();
+  const known = viewer ? { viewer, consent: true } : {};
   const session = await ask(new URL("api/v1/sessions", root), {
     method: "POST",
     headers: { "Content-Type": "application/json" },
-    body: JSON.stringify({ story, extended_time: extended }),
+    body: JSON.stringify({ story, extended_time: extended, utc_offset_minutes, ...known }),
   });
-  const addresses = ["playback_url", "control_url", "back_url", "position_url", "events_url"];
+  const addresses = ["playback_url", "control_url", "back_url", "menu_url", "position_url", "events_url"];
   for (const name of addresses) session[name] = here(session[name]);
   return session;
 }
@@ -116,6 +129,19 @@ export function goBack(session, checkpoint) {
 
 /**
  * @param {Session} session
+ * @param {string} item of the menu
+ * @returns {Promise<{run: number, playback_url: string}>}
+ */
+export function takeFromMenu(session, item) {
+  return ask(session.menu_url, {
+    method: "POST",
+    headers: { "Content-Type": "application/json", Authorization: `Bearer ${session.token}` },
+    body: JSON.stringify({ item, answer_id: newAnswerId() }),
+  });
+}
+
+/**
+ * @param {Session} session
  * @param {number} position seconds
  * @param {boolean} paused
  * @param {number} rate of play
@@ -136,7 +162,7 @@ export function newAnswerId() {
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-const KINDS = ["run", "scene", "decision", "answered", "clock", "committed", "back", "ended"];
+const KINDS = ["run", "scene", "cue", "decision", "answered", "clock", "committed", "back", "ended"];
 const RETRY_MS = 2000;
 
 /**

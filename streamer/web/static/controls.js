@@ -1,18 +1,19 @@
 // The bar below the picture, and the keys.
 
-import { find } from "./dom.js";
+import { element, find } from "./dom.js";
 
 /** @typedef {import("./player.js").Player} Player */
 /** @typedef {import("./prompt.js").Prompt} Prompt */
 
 const IDLE_MS = 3000;
+const STEP_SECONDS = 5; // that an arrow key moves in what can be sought in
 
 export class Controls {
   /**
    * @param {HTMLElement} stage holds picture, prompt and bar; goes full screen as one
    * @param {Player} player
    * @param {Prompt} prompt
-   * @param {{back: (checkpoint: string) => void}} tell
+   * @param {{back: (checkpoint: string) => void, menu: (item: string) => void}} tell
    */
   constructor(stage, player, prompt, tell) {
     this.stage = stage;
@@ -29,6 +30,9 @@ export class Controls {
     this.captions = /** @type {HTMLSelectElement} */ (find(stage, "[data-captions]"));
     this.back = /** @type {HTMLSelectElement} */ (find(stage, "[data-back]"));
     this.full = find(stage, "[data-fullscreen]");
+    this.seek = /** @type {HTMLInputElement} */ (find(stage, "[data-seek]"));
+    this.menu = find(stage, "[data-menu]");
+    this.menuItems = find(stage, "[data-menu-items]");
     this.idle = 0;
     this.followVideo();
     this.followHands();
@@ -52,8 +56,9 @@ export class Controls {
     else this.video.pause();
   }
 
-  /** Qualities or captions have changed. */
+  /** Qualities or captions have changed, or whether the stream is whole. */
   refresh() {
+    this.seek.hidden = !this.player.whole;
     const names = this.player.qualities();
     const playing = names[this.player.playing];
     const auto = playing && this.player.quality < 0 ? `Auto (${playing})` : "Auto";
@@ -66,7 +71,31 @@ export class Controls {
     fieldOf(this.captions).hidden = tracks.length === 0;
   }
 
-  /** @param {import("./api.js").Checkpoint[]} checkpoints where the viewer may go back to */
+  /** @param {import("./api.js").Place[]} items where the viewer may go at any time */
+  offerMenu(items) {
+    const known = Array.from(this.menuItems.querySelectorAll("button"), (item) => item.dataset.item);
+    if (known.join() === items.map(({ id }) => id).join()) return; // it may be open
+    this.menuItems.replaceChildren(
+      ...items.map(({ id, label }) => {
+        const item = element("button", "menu-item", label);
+        item.setAttribute("type", "button");
+        item.dataset.item = id;
+        return item;
+      }),
+    );
+    this.menu.hidden = items.length === 0;
+    if (this.menu.hidden) this.openMenu(false);
+  }
+
+  /** @param {boolean} yes */
+  openMenu(yes) {
+    this.menuItems.hidden = !yes;
+    this.menu.setAttribute("aria-expanded", String(yes));
+    if (yes) this.menuItems.querySelector("button")?.focus({ preventScroll: true });
+    this.wake();
+  }
+
+  /** @param {import("./api.js").Place[]} checkpoints where the viewer may go back to */
   offerBack(checkpoints) {
     const entries = checkpoints.map(({ id, label }) => /** @type {[string, string]} */ ([id, label]));
     const known = Array.from(this.back.options, (option) => option.value);
@@ -86,7 +115,7 @@ export class Controls {
 
   rest() {
     const busy = this.bar.contains(document.activeElement) && document.activeElement?.matches("select, :focus-visible");
-    if (this.video.paused || busy || !this.enabled) return;
+    if (this.video.paused || busy || !this.enabled || !this.menuItems.hidden) return;
     this.stage.dataset.idle = "";
   }
 
@@ -102,11 +131,20 @@ export class Controls {
     video.addEventListener("play", running);
     video.addEventListener("pause", running);
     video.addEventListener("timeupdate", () => {
-      const words = clock(video.currentTime);
+      const { whole } = this.player;
+      const words = whole ? `${clock(video.currentTime)} / ${clock(video.duration || 0)}` : clock(video.currentTime);
       if (this.time.textContent !== words) this.time.textContent = words;
+      if (whole) this.showPlace();
     });
     video.addEventListener("volumechange", () => this.showVolume());
     this.showVolume();
+  }
+
+  showPlace() {
+    const { currentTime, duration } = this.video;
+    this.seek.max = String(duration || 0);
+    this.seek.value = String(currentTime);
+    this.seek.setAttribute("aria-valuetext", `${clock(currentTime)} of ${clock(duration || 0)}`);
   }
 
   showVolume() {
@@ -147,6 +185,18 @@ export class Controls {
       this.back.blur(); // so that keys mean the story again
       if (checkpoint) this.tell.back(checkpoint);
     });
+    this.seek.addEventListener("input", () => (this.video.currentTime = Number(this.seek.value)));
+    this.menu.addEventListener("click", () => this.openMenu(this.menuItems.hidden));
+    this.menuItems.addEventListener("click", (event) => {
+      const { item } = /** @type {HTMLElement} */ (event.target).dataset;
+      if (!item) return;
+      this.openMenu(false);
+      this.tell.menu(item);
+    });
+    document.addEventListener("pointerdown", (event) => {
+      const inside = /** @type {Element} */ (event.target).closest("[data-menu], [data-menu-items]");
+      if (!inside && !this.menuItems.hidden) this.openMenu(false);
+    });
     this.full.addEventListener("click", () => this.toggleFull());
     this.full.hidden = !document.fullscreenEnabled;
     document.addEventListener("fullscreenchange", () => {
@@ -181,13 +231,24 @@ export class Controls {
   /** @param {KeyboardEvent} event @param {Element} target @returns {boolean} whether the key was meant for this page */
   onKey(event, target) {
     const onSlider = target.matches("input[type=range]");
+    if (!this.menuItems.hidden) {
+      if (event.key !== "Escape") return false;
+      this.openMenu(false);
+      this.menu.focus({ preventScroll: true });
+      return true;
+    }
     if (this.prompt.open) {
-      if (/^[1-9]$/.test(event.key)) return this.prompt.chooseAt(Number(event.key) - 1);
+      const pressing = ["Enter", " "].includes(event.key) && target.closest("button, a, select"); // what has the focus
+      if (!pressing && !onSlider && this.prompt.press(event.key)) return true;
       const step = { ArrowLeft: -1, ArrowUp: -1, ArrowRight: 1, ArrowDown: 1 }[event.key];
       if (step && !onSlider) {
         this.prompt.move(step);
         return true;
       }
+    }
+    if (this.player.whole && this.enabled && !onSlider && /^Arrow(Left|Right)$/.test(event.key)) {
+      this.video.currentTime += event.key === "ArrowLeft" ? -STEP_SECONDS : STEP_SECONDS;
+      return true;
     }
     if (event.repeat || !this.enabled) return false;
     switch (event.key) {

@@ -1,6 +1,6 @@
 // Lists the stories, with the address that any HLS player opens.
 
-import { listStories } from "./api.js";
+import { here, listStories } from "./api.js";
 import { find } from "./dom.js";
 
 const COPIED_MS = 2000;
@@ -28,6 +28,9 @@ async function show() {
 function entry(story) {
   const made = /** @type {DocumentFragment} */ (template.content.cloneNode(true));
   find(made, "li").dataset.story = story.id;
+  const poster = /** @type {HTMLImageElement} */ (find(made, "[data-poster]"));
+  poster.hidden = !story.poster_url;
+  if (story.poster_url) poster.src = here(story.poster_url);
   const watch = /** @type {HTMLAnchorElement} */ (find(made, "[data-watch]"));
   watch.href = `watch/${encodeURIComponent(story.id)}`;
   watch.textContent = story.title;

@@ -27,12 +27,16 @@ export class Player {
     /** @type {any} the Hls instance, if hls.js plays */
     this.hls = null;
     this.address = "";
+    this.whole = false; // all of it is known: a film, in which viewers may seek
     this.recovered = false;
     this.lostSince = 0;
     this.retrying = 0;
     this.going = 0;
     video.addEventListener("error", () => {
       if (!this.hls && video.error && this.address) this.tell.failed("media");
+    });
+    video.addEventListener("loadedmetadata", () => {
+      if (!this.hls) this.become(Number.isFinite(video.duration));
     });
   }
 
@@ -80,6 +84,7 @@ export class Player {
   }
 
   unload() {
+    this.become(false);
     clearTimeout(this.retrying);
     clearInterval(this.going);
     this.address = "";
@@ -138,6 +143,13 @@ export class Player {
     this.hls.subtitleTrack = index;
   }
 
+  /** @param {boolean} whole */
+  become(whole) {
+    if (whole === this.whole) return;
+    this.whole = whole;
+    this.tell.changed();
+  }
+
   // ── inside ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
   // hls.js gives up within a second or two where connections are refused at once; the picture may still have more
@@ -160,6 +172,9 @@ export class Player {
   follow(Hls) {
     const { Events, ErrorTypes } = Hls;
     for (const name of ["LEVEL_LOADED", "FRAG_LOADED"]) this.hls.on(Events[name], () => (this.lostSince = 0));
+    this.hls.on(Events.LEVEL_LOADED, (/** @type {string} */ _name, /** @type {any} */ data) => {
+      this.become(data.details.type === "VOD");
+    });
     const changes = ["MANIFEST_PARSED", "LEVEL_SWITCHED", "LEVELS_UPDATED", "SUBTITLE_TRACKS_UPDATED", "SUBTITLE_TRACK_SWITCH"];
     for (const name of changes) this.hls.on(Events[name], () => this.tell.changed());
     this.hls.on(Events.ERROR, (/** @type {string} */ _name, /** @type {any} */ data) => {

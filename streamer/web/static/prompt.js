@@ -1,14 +1,32 @@
 // The prompt over the picture: choices, the server's countdown, what was chosen.
 
+import { here } from "./api.js";
+import { Code } from "./code.js";
 import { element, find } from "./dom.js";
 
 /**
  * @typedef {{
- *   visit: number, scene: string, decision: string, prompt: string,
- *   choices: {id: string, label: string}[], default: string, choice: string | null,
- *   closes_in_ms: number, window_ms: number, hold_ms: number, holding: boolean, running: boolean
+ *   visit: number, scene: string, decision: string, prompt: string | null,
+ *   choices: Choice[], default: string | null, choice: string | null,
+ *   closes_in_ms: number, window_ms: number, hold_ms: number, holding: boolean, running: boolean,
+ *   input?: {type: string, length: number, given: boolean}, layout?: string, speak?: boolean, keys?: string[]
  * }} Decision
+ * @typedef {{id: string, label: string, image?: string, url?: string}} Choice
  */
+
+/** Names of keys in stories that are not what browsers call them, and what stands on a button. */
+const KEYS = new Map([
+  ["left", ["ArrowLeft", "←"]],
+  ["right", ["ArrowRight", "→"]],
+  ["up", ["ArrowUp", "↑"]],
+  ["down", ["ArrowDown", "↓"]],
+  ["ok", ["Enter", "OK"]],
+  ["space", [" ", "space"]],
+  ["red", ["ColorF0Red", "red"]],
+  ["green", ["ColorF1Green", "green"]],
+  ["yellow", ["ColorF2Yellow", "yellow"]],
+  ["blue", ["ColorF3Blue", "blue"]],
+]);
 
 const RESULT_MS = 2400;
 const TICK_MS = 100;
@@ -19,12 +37,18 @@ export class Prompt {
   /**
    * @param {HTMLElement} place
    * @param {HTMLElement} live announced by screen readers
-   * @param {{choose: (decision: Decision, choice: string) => void, shown: (open: boolean) => void}} tell
+   * @param {{
+   *   choose: (decision: Decision, said: {choice: string} | {code: string}) => void,
+   *   shown: (open: boolean) => void,
+   * }} tell
+   * @param {import("./speech.js").Speech} speech
    */
-  constructor(place, live, tell) {
+  constructor(place, live, tell, speech) {
     this.place = place;
     this.live = live;
     this.tell = tell;
+    this.speech = speech;
+    this.code = new Code(find(place, "[data-code]"), (code) => this.chooseCode(code));
     this.question = find(place, "[data-question]");
     this.list = find(place, "[data-choices]");
     this.fork = find(place, "[data-fork]");
@@ -48,7 +72,7 @@ export class Prompt {
     this.focusBefore = null;
     this.list.addEventListener("click", (event) => {
       const button = /** @type {Element} */ (event.target).closest("button");
-      if (button?.dataset.choice) this.choose(button.dataset.choice);
+      if (button?.dataset.choice) this.choose(button.dataset.choice, { opens: true });
     });
   }
 
@@ -62,9 +86,19 @@ export class Prompt {
     return this.open && this.list.contains(document.activeElement);
   }
 
-  /** @param {number} visit @returns {boolean} whether that visit's decision may still be answered, as far as is known */
-  mayAnswer(visit) {
-    return this.open && this.decision?.visit === visit && (!this.running || this.remaining() > -GRACE_MS);
+  /** @returns {boolean} whether a code is to be typed */
+  get typing() {
+    return this.open && this.decision?.input !== undefined;
+  }
+
+  /** @param {{visit: number, decision: string}} asked @returns {boolean} whether that is the decision that is shown */
+  isOf(asked) {
+    return this.open && this.decision?.visit === asked.visit && this.decision?.decision === asked.decision;
+  }
+
+  /** @param {{visit: number, decision: string}} asked @returns {boolean} whether it may be answered, as far as is known */
+  mayAnswer(asked) {
+    return this.isOf(asked) && (!this.running || this.remaining() > -GRACE_MS);
   }
 
   /**
@@ -72,7 +106,7 @@ export class Prompt {
    * @param {Decision} decision
    */
   show(decision) {
-    const again = this.open && this.decision?.visit === decision.visit;
+    const again = this.isOf(decision);
     if (!again) {
       this.remove({ focus: false });
       this.decision = decision;
@@ -84,18 +118,23 @@ export class Prompt {
     this.confirm(decision.choice, { keepPending: again });
     if (!again) {
       const seconds = Math.ceil(decision.closes_in_ms / 1000);
-      this.live.textContent = `${decision.prompt} ${decision.choices.length} choices, ${seconds} seconds.`;
+      const what = decision.input ? `A code of ${decision.input.length} characters` : `${decision.choices.length} choices`;
+      this.live.textContent = `${decision.prompt ?? ""} ${what}, ${seconds} seconds.`.trim();
+      if (decision.speak) {
+        this.speech.say([decision.prompt ?? "", ...decision.choices.map((choice) => choice.label)].filter(Boolean).join(". "));
+      }
       this.tell.shown(true);
     }
   }
 
   /**
    * The server holds this answer, given here or elsewhere.
-   * @param {{visit: number, choice: string | null, closes_in_ms?: number}} data
+   * @param {{visit: number, decision: string, choice: string | null, closes_in_ms?: number}} data
    */
   answered(data) {
-    if (!this.open || data.visit !== this.decision?.visit) return;
+    if (!this.isOf(data)) return;
     if (data.closes_in_ms !== undefined) this.setClock(this.running, data.closes_in_ms, this.holding);
+    if (this.decision?.input) this.decision.input.given = true;
     this.confirm(data.choice, { keepPending: true });
   }
 
@@ -106,17 +145,20 @@ export class Prompt {
     this.setClock(data.running, data.closes_in_ms, data.holding);
   }
 
-  /** @param {{visit: number, choice: string, by: string}} data */
+  /** @param {{visit: number, decision: string, choice: string | null, by: string}} data */
   committed(data) {
-    if (!this.open || data.visit !== this.decision?.visit) return;
+    if (!this.isOf(data)) return;
     const label = this.labelOf(data.choice);
-    this.settle(data.choice, data.by === "default" ? `Time is up: ${label}` : `Chosen: ${label}`);
+    const chosen = label ? `Chosen: ${label}` : "Your code was taken";
+    const late = label && data.by === "default" ? `Time is up: ${label}` : "Time is up";
+    this.settle(data.choice, data.by === "viewer" ? chosen : late);
   }
 
   /** @param {string} choice what was committed before the answer came */
   tooLate(choice) {
     if (!this.decision) return;
-    this.settle(choice, `Too late: ${this.labelOf(choice)} was chosen`);
+    const label = this.labelOf(choice);
+    this.settle(choice, label ? `Too late: ${label} was chosen` : "Too late");
     this.place.dataset.late = "";
   }
 
@@ -132,14 +174,24 @@ export class Prompt {
     this.say(words);
   }
 
-  /** @param {string} choice */
-  choose(choice) {
+  /** @param {string} choice @param {{opens?: boolean}} options `opens`: a hand asks for it, so its page may open */
+  choose(choice, { opens = false } = {}) {
     if (!this.decision || !this.open) return;
+    const url = this.decision.choices.find((found) => found.id === choice)?.url;
+    if (url && opens) window.open(url, "_blank", "noopener,noreferrer");
     if (choice === this.choice && choice === this.known) return;
     this.highlight(choice);
     this.place.dataset.pending = "";
     this.say("");
-    this.tell.choose(this.decision, choice);
+    this.tell.choose(this.decision, { choice });
+  }
+
+  /** @param {string} code */
+  chooseCode(code) {
+    if (!this.decision || !this.open) return;
+    this.place.dataset.pending = "";
+    this.say("");
+    this.tell.choose(this.decision, { code });
   }
 
   /** @param {number} index */
@@ -147,8 +199,16 @@ export class Prompt {
     const found = this.decision?.choices[index];
     if (!found || !this.open) return false;
     this.buttons()[index].focus({ preventScroll: true });
-    this.choose(found.id);
+    this.choose(found.id, { opens: true });
     return true;
+  }
+
+  /** @param {string} key as the browser names it @returns {boolean} whether it is one of the decision's */
+  press(key) {
+    if (this.typing) return this.code.type(key);
+    const named = this.decision?.keys?.findIndex((name) => keyOf(name)[0].toLowerCase() === key.toLowerCase()) ?? -1;
+    if (named >= 0) return this.chooseAt(named);
+    return /^[1-9]$/.test(key) && this.chooseAt(Number(key) - 1);
   }
 
   /** @param {number} step moves the keyboard between choices */
@@ -165,7 +225,10 @@ export class Prompt {
     clearInterval(this.ticking);
     const held = this.place.contains(document.activeElement);
     this.place.hidden = true;
-    if (this.decision) this.tell.shown(false);
+    if (this.decision) {
+      this.speech.stop();
+      this.tell.shown(false);
+    }
     this.decision = null;
     if (focus && held && this.focusBefore instanceof HTMLElement && this.focusBefore.isConnected) {
       this.focusBefore.focus({ preventScroll: true });
@@ -177,8 +240,13 @@ export class Prompt {
 
   /** @param {Decision} decision */
   draw(decision) {
-    this.question.textContent = decision.prompt;
+    this.question.textContent = decision.prompt ?? "Your choice";
+    this.question.classList.toggle("sr-only", decision.prompt === null);
     this.place.dataset.prompt = decision.decision;
+    this.place.dataset.layout = decision.layout ?? "";
+    this.place.toggleAttribute("data-pictures", decision.choices.some((choice) => choice.image));
+    this.place.toggleAttribute("data-typing", decision.input !== undefined);
+    this.code.ask(decision.input?.length ?? 0);
     this.place.dataset.visit = String(decision.visit);
     delete this.place.dataset.settled;
     delete this.place.dataset.late;
@@ -188,12 +256,21 @@ export class Prompt {
       button.setAttribute("type", "button");
       button.dataset.choice = choice.id;
       button.setAttribute("aria-pressed", "false");
-      if (index < 9) button.setAttribute("aria-keyshortcuts", String(index + 1));
-      button.append(element("span", "node"), element("span", "choice-label", choice.label));
-      if (choice.id === decision.default) {
-        button.dataset.default = "";
-        button.append(element("span", "choice-note", "if you do not choose"));
+      button.append(element("span", "node"));
+      if (choice.image) button.append(pictureOf(choice.image));
+      const label = element("span", "choice-label", choice.label);
+      button.append(label);
+      const key = decision.keys?.[index];
+      if (key || index < 9) button.setAttribute("aria-keyshortcuts", key ? keyOf(key)[0] : String(index + 1));
+      if (key) {
+        const cap = element("kbd", "choice-key", keyOf(key)[1]);
+        cap.setAttribute("aria-hidden", "true");
+        label.append(" ", cap);
       }
+      const isDefault = choice.id === decision.default;
+      if (isDefault) button.dataset.default = "";
+      const notes = [choice.url ? "opens a page ↗" : "", isDefault ? "if you do not choose" : ""].filter(Boolean);
+      if (notes.length) button.append(element("span", "choice-note", notes.join(" · ")));
       return button;
     });
     this.list.replaceChildren(...buttons);
@@ -219,7 +296,8 @@ export class Prompt {
     const active = document.activeElement;
     if (active?.matches("input:not([type=range]), textarea, select, [contenteditable]")) return;
     if (!this.focusBefore) this.focusBefore = active;
-    this.entry()?.focus({ preventScroll: true });
+    if (this.typing) this.code.focus();
+    else this.entry()?.focus({ preventScroll: true });
   }
 
   /** @returns {HTMLElement[]} */
@@ -232,9 +310,9 @@ export class Prompt {
     return this.buttons().find((button) => button.dataset.choice === this.choice) ?? this.buttons()[0];
   }
 
-  /** @param {string} choice @returns {string} */
+  /** @param {string | null} choice @returns {string} empty: the viewer knows no choices, or none was taken */
   labelOf(choice) {
-    return this.decision?.choices.find((found) => found.id === choice)?.label ?? choice;
+    return this.decision?.choices.find((found) => found.id === choice)?.label ?? "";
   }
 
   /** @param {string | null} choice @param {{keepPending: boolean}} options */
@@ -244,7 +322,8 @@ export class Prompt {
     if (keepPending && pending && choice !== this.choice) return; // a newer answer is on its way
     delete this.place.dataset.pending;
     this.highlight(choice);
-    this.say(choice === null ? "" : "You can still change your mind.");
+    if (this.decision?.input) this.say(this.decision.input.given ? "The code is in; you can still type another." : "");
+    else this.say(choice === null ? "" : "You can still change your mind.");
   }
 
   /** @param {string | null} choice */
@@ -260,12 +339,14 @@ export class Prompt {
     this.place.toggleAttribute("data-answered", choice !== null);
   }
 
-  /** @param {string} choice @param {string} words */
+  /** @param {string | null} choice @param {string} words */
   settle(choice, words) {
     this.settled = true;
     this.known = choice;
     this.highlight(choice);
-    this.place.dataset.settled = choice;
+    this.place.dataset.settled = choice ?? "";
+    this.code.close(true);
+    this.speech.stop();
     delete this.place.dataset.pending;
     clearInterval(this.ticking);
     for (const button of this.buttons()) button.setAttribute("aria-disabled", "true");
@@ -314,4 +395,17 @@ export class Prompt {
   say(words) {
     this.status.textContent = words;
   }
+}
+
+/** @param {string} name of a key, in a story @returns {string[]} what browsers call it, and what stands on it */
+function keyOf(name) {
+  return KEYS.get(name.toLowerCase()) ?? [name, name];
+}
+
+/** @param {string} address @returns {HTMLElement} the label beside it says what it shows */
+function pictureOf(address) {
+  const picture = /** @type {HTMLImageElement} */ (element("img", "choice-picture"));
+  picture.alt = "";
+  picture.src = here(address);
+  return picture;
 }

@@ -1,6 +1,6 @@
 // What covers the picture: the start, "Loading…", a lost connection, an error with its remedy, the end.
 
-import { find } from "./dom.js";
+import { element, find } from "./dom.js";
 
 const PATIENCE_MS = 1000; // of waiting, before it is said
 const LOST_MS = 5000; // without the server's word, before it is said
@@ -22,7 +22,8 @@ export class Screens {
   /**
    * @param {HTMLElement} stage
    * @param {{
-   *   start: () => void, again: () => void, back: (checkpoint: string) => void, remedy: (failure: Failure) => void,
+   *   start: () => void, again: () => void, back: (checkpoint: string) => void, menu: (item: string) => void,
+   *   agree: (yes: boolean) => void, remedy: (failure: Failure) => void,
    * }} tell
    */
   constructor(stage, tell) {
@@ -37,6 +38,11 @@ export class Screens {
     this.again = find(stage, "[data-again]");
     this.backs = find(stage, "[data-backs]");
     this.moreTime = find(stage, "[data-more-time]");
+    this.hint = find(stage, "[data-hint]");
+    this.consent = find(stage, "[data-consent]");
+    this.poster = /** @type {HTMLImageElement} */ (find(stage, "[data-poster]"));
+    this.video = /** @type {HTMLVideoElement} */ (find(stage, "video"));
+    this.result = find(stage, "[data-result]");
     this.tell = tell;
     /** @type {Failure | null} */
     this.failure = null;
@@ -45,6 +51,9 @@ export class Screens {
     this.saying = 0;
     this.play.addEventListener("click", () => tell.start());
     this.again.addEventListener("click", () => tell.again());
+    for (const button of this.consent.querySelectorAll("button")) {
+      button.addEventListener("click", () => tell.agree(button.dataset.agree === "yes"));
+    }
     this.remedy.addEventListener("click", () => {
       const { failure } = this;
       this.clearError();
@@ -68,18 +77,50 @@ export class Screens {
     return !this.moreTime.hidden && /** @type {HTMLInputElement} */ (find(this.moreTime, "input")).checked;
   }
 
-  /** @param {import("./api.js").Checkpoint[]} checkpoints where the viewer may go back to once the story is over */
-  offerBack(checkpoints) {
-    const buttons = checkpoints.map(({ id, label }) => {
-      const button = document.createElement("button");
-      button.className = "quiet";
-      button.type = "button";
-      button.dataset.checkpoint = id;
-      button.textContent = `Go back to: ${label}`;
+  /** @param {boolean} yes the story asks its viewers something */
+  sayThatItAsks(yes) {
+    this.hint.hidden = !yes;
+  }
+
+  /** @param {boolean | null} agreed whether the story may remember the viewer; null: nobody has said yet */
+  askConsent(agreed) {
+    this.consent.hidden = false;
+    for (const button of this.consent.querySelectorAll("button")) {
+      button.setAttribute("aria-pressed", String(agreed !== null && (button.dataset.agree === "yes") === agreed));
+    }
+  }
+
+  /** @param {string | null} address what is shown before the picture */
+  hang(address) {
+    this.poster.hidden = !address;
+    if (!address) return;
+    this.poster.src = address;
+    this.video.poster = address;
+  }
+
+  /**
+   * Where the viewer may go once the story is over.
+   * @param {import("./api.js").Place[]} checkpoints
+   * @param {import("./api.js").Place[]} menu
+   */
+  offer(checkpoints, menu) {
+    const quiet = (/** @type {string} */ kind, /** @type {string} */ id, /** @type {string} */ words) => {
+      const button = element("button", "quiet", words);
+      button.setAttribute("type", "button");
+      button.dataset[kind] = id;
+      return button;
+    };
+    const backs = checkpoints.map(({ id, label }) => {
+      const button = quiet("checkpoint", id, `Go back to: ${label}`);
       button.addEventListener("click", () => this.tell.back(id));
       return button;
     });
-    this.backs.replaceChildren(...buttons);
+    const items = menu.map(({ id, label }) => {
+      const button = quiet("endItem", id, label);
+      button.addEventListener("click", () => this.tell.menu(id));
+      return button;
+    });
+    this.backs.replaceChildren(...backs, ...items);
   }
 
   /** @param {boolean} yes */
@@ -142,8 +183,11 @@ export class Screens {
     if (yes) this.again.focus({ preventScroll: true });
   }
 
-  /** @param {string} ending */
-  nameEnding(ending) {
-    this.end.dataset.end = ending;
+  /** @param {{ending: string | null, goal: boolean, score: number}} data */
+  nameEnding({ ending, goal, score }) {
+    this.end.dataset.end = ending ?? "";
+    const words = [goal ? "You reached the goal." : "", score ? `Score: ${score}` : ""].filter(Boolean);
+    this.result.textContent = words.join("\n");
+    this.result.hidden = words.length === 0;
   }
 }

@@ -1,13 +1,15 @@
 // Wires the page that plays a story: session, stream, events, prompts, controls.
 
-import { ApiError, goBack, here, listStories, listen, openSession } from "./api.js";
+import { ApiError, describe, goBack, here, listen, openSession, takeFromMenu } from "./api.js";
 import { Answers } from "./answers.js";
 import { Controls } from "./controls.js";
 import { find } from "./dom.js";
+import { agree, viewerOf } from "./memory.js";
 import { Place } from "./place.js";
 import { Player } from "./player.js";
 import { Prompt } from "./prompt.js";
 import { Screens } from "./screens.js";
+import { Speech } from "./speech.js";
 
 const NOTED = ["playing", "waiting", "stalled", "ended", "seeking", "pause", "error"];
 
@@ -43,19 +45,22 @@ const player = new Player(video, {
   changed: () => controls.refresh(),
   note,
 });
-const prompt = new Prompt(find(stage, "[data-prompt]"), find(stage, "[data-announce]"), {
-  choose: (decision, choice) => {
-    note("choose", { visit: decision.visit, choice });
-    answers?.give(decision, choice);
+const speech = new Speech(find(stage, "[data-speech]"));
+const asking = {
+  choose: (/** @type {import("./prompt.js").Decision} */ decision, /** @type {any} */ said) => {
+    note("choose", { visit: decision.visit, ...said });
+    answers?.give(decision, said);
   },
-  shown: (open) => {
+  shown: (/** @type {boolean} */ open) => {
     stage.toggleAttribute("data-deciding", open);
     controls.wake();
   },
-});
+};
+const prompt = new Prompt(find(stage, "[data-prompt]"), find(stage, "[data-announce]"), asking, speech);
 const place = new Place(video);
-const controls = new Controls(stage, player, prompt, { back });
-const screens = new Screens(stage, { start: begin, again: begin, back, remedy });
+const controls = new Controls(stage, player, prompt, { back, menu });
+const screens = new Screens(stage, { start: begin, again: begin, back, menu, agree: agreed, remedy });
+let remembers = false; // the story keeps something of viewers who agree
 
 /** Opens a session and plays it from its beginning; only ever because the viewer asked. */
 async function begin() {
@@ -71,12 +76,13 @@ async function begin() {
   screens.play.disabled = true;
   screens.wait(true);
   try {
-    const session = await openSession(story, screens.wantsMoreTime);
+    const session = await openSession(story, screens.wantsMoreTime, (remembers && viewerOf(story)) || "");
     run = 1;
     branchline.session = session;
     note("session", { id: session.id });
     screens.entitle(session.story.title);
-    answers = new Answers(session, telling, (visit) => prompt.mayAnswer(visit));
+    speech.language = session.story.language;
+    answers = new Answers(session, telling, (asked) => prompt.mayAnswer(asked));
     follow(session);
     place.of(session);
     player.load(session.playback_url);
@@ -98,18 +104,32 @@ function follow(session) {
 
 /** Goes back to a checkpoint that was passed. @param {string} checkpoint */
 async function back(checkpoint) {
+  note("back", { checkpoint });
+  await go((session) => goBack(session, checkpoint), "The server did not go back; try again.");
+}
+
+/** Goes where an item of the menu leads. @param {string} item */
+async function menu(item) {
+  note("menu", { item });
+  await go((session) => takeFromMenu(session, item), "The server did not go there; try again.");
+}
+
+/**
+ * @param {(session: import("./api.js").Session) => Promise<{run: number, playback_url: string}>} asking
+ * @param {string} refused what is said if that fails
+ */
+async function go(asking, refused) {
   const { session } = branchline;
   if (!session) return;
-  note("back", { checkpoint });
   try {
-    const gone = await goBack(session, checkpoint);
+    const gone = await asking(session);
     if (gone.run !== run) {
       enter(gone.run, gone.playback_url);
       follow(session);
     }
   } catch (error) {
     if (error instanceof ApiError && error.status === 410) fail("expired");
-    else screens.say("The server did not go back; try again.", { passing: true });
+    else screens.say(refused, { passing: true });
   }
 }
 
@@ -172,9 +192,13 @@ function heard(kind, data) {
     case "scene":
       stage.dataset.scene = data.scene;
       controls.offerBack(data.checkpoints);
-      screens.offerBack(data.checkpoints);
+      controls.offerMenu(data.menu);
+      screens.offer(data.checkpoints, data.menu);
       // A decision that was missed while the line was down.
       if (prompt.open && prompt.decision && data.visit > prompt.decision.visit) prompt.remove();
+      break;
+    case "cue":
+      document.dispatchEvent(new CustomEvent("branchline:cue", { detail: data }));
       break;
     case "decision":
       prompt.show(data);
@@ -196,7 +220,7 @@ function heard(kind, data) {
       if (data.run !== run) enter(data.run, data.playback_url);
       break;
     case "ended":
-      screens.nameEnding(data.ending ?? "");
+      screens.nameEnding(data);
       break;
   }
 }
@@ -230,18 +254,25 @@ async function remedy(failure) {
 async function greet() {
   screens.play.disabled = true;
   try {
-    const found = (await listStories()).find((entry) => entry.id === story);
-    if (!found) {
-      fail("story");
-      return;
-    }
+    const found = await describe(story);
     screens.entitle(found.title);
+    screens.hang(found.poster_url && here(found.poster_url));
+    screens.sayThatItAsks(found.asks);
     screens.offerMoreTime(found.extended_time);
+    remembers = found.remembers;
+    const viewer = viewerOf(story);
+    if (remembers) screens.askConsent(viewer === null ? null : viewer !== "");
     screens.play.disabled = false;
     screens.showStart(true);
-  } catch {
-    fail("server");
+  } catch (error) {
+    fail(error instanceof ApiError && error.status === 404 ? "story" : "server");
   }
+}
+
+/** The viewer said whether the story may remember them. @param {boolean} yes */
+function agreed(yes) {
+  agree(story, yes);
+  screens.askConsent(yes);
 }
 
 for (const kind of NOTED) video.addEventListener(kind, () => note(kind, video.error?.message));
