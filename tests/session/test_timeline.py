@@ -7,7 +7,14 @@ from msgspec.structs import replace
 
 from streamer.playlists import Rendered
 from streamer.session.events import Committed, WentBack
-from streamer.session.timeline import MAX_AUTOMATIC_VISITS, checkpoint_passed, fold, follow, start_timeline
+from streamer.session.timeline import (
+    MAX_AUTOMATIC_VISITS,
+    checkpoint_passed,
+    fold,
+    follow,
+    memory_at,
+    start_timeline,
+)
 from streamer.story.rules import Opening
 from streamer.units import Ticks
 from tests.builders import ADDRESSES, lengths_of, seconds, staged, staged_text, story_text
@@ -28,6 +35,7 @@ scenes:
   open: {media: {src: open}, end: {id: open}}
   shut: {media: {src: shut}, end: {id: shut}}
 """
+MENU = "start: ask\nmenu: [{id: away, label: Away, to: hall}]"
 LENGTHS = {"ask": seconds("12.52"), "hall": seconds("7.36"), "open": seconds(6), "shut": seconds(8)}
 
 
@@ -115,6 +123,19 @@ def test_an_immediate_answer_drops_what_comes_after_its_cut() -> None:
     assert after.visits[1].start == seconds(8)
     assert [told.choice for told in after.outcomes_told_in(4)] == ["right"]
     assert after.parted == 3
+
+
+def test_what_an_immediate_answer_set_stays_where_the_viewer_leaves_before_its_branch_is_listed() -> None:
+    text = ALIKE.replace("opens_at: -9s", "lock: immediate, opens_at: -9s").replace("start: ask", MENU)
+    before = start_timeline(staged_text(text, LENGTHS))
+    answer = Committed(visit=1, decision="take", choice="yes", by="viewer", at=Ticks(0), cut=3)
+
+    after = follow(before, answer)
+
+    assert memory_at(after, 3).state == {"key": True}
+    left = follow(after, WentBack(item="away", answer_id="1", cut=3))
+    assert left.memory.state == {"key": True}
+    assert [visit.scene.id for visit in left.visits] == ["ask", "hall", "open"]
 
 
 def test_going_back_restores_the_memory_and_keeps_what_was_listed_early() -> None:
