@@ -32,7 +32,6 @@ from streamer.story.model import Media, Story, hold_sources, pictures_of
 from streamer.units import TICKS_PER_SECOND, Ticks, seconds_to_ticks, units_of
 
 RATE = Rate(numerator=25, denominator=1)
-FRAME = 3600  # of 25 frames a second, in units of 1/90,000 s
 ADDRESSES = Addresses(namer=Namer(b"key of the tests"))
 
 
@@ -82,19 +81,20 @@ def lengths_of(lines: str) -> dict[str, Ticks]:
     return {**found, "idle": LOOP_SECONDS} if "?" in lines else found
 
 
-def clip(name: str, duration: Ticks, *, in_parts: bool = False) -> ClipIndex:
+def clip(name: str, duration: Ticks, *, in_parts: bool = False, rate: Rate = RATE) -> ClipIndex:
     """Gives a clip of that length, cut as the packager cuts: 2 s, a tail under 0.5 s in its neighbour."""
-    frames = units_of(duration, 25)
-    parts = cuts_of(frames, RATE, 2, parts=in_parts)
-    cuts = [*range(0, frames, 50), frames]
-    if len(cuts) > 2 and cuts[-1] - cuts[-2] < 12.5:
+    a_second, frame = rate.numerator, rate.frame_units
+    frames = units_of(duration, a_second)
+    parts = cuts_of(frames, rate, 2, parts=in_parts)
+    cuts = [*range(0, frames, 2 * a_second), frames]
+    if len(cuts) > 2 and cuts[-1] - cuts[-2] < a_second / 2:
         del cuts[-2]
     pictures = tuple(
-        _segment((stop - start) * FRAME, tuple(part * FRAME for part in parts.parts_of_picture(number, 0)))
+        _segment((stop - start) * frame, tuple(part * frame for part in parts.parts_of_picture(number, 0)))
         for number, (start, stop) in enumerate(pairwise(cuts))
     )
     total = -(-duration // AUDIO_FRAME_TICKS)
-    grid = [round(Fraction(cut * 48000, 25 * AUDIO_FRAME_SAMPLES)) for cut in cuts[:-1]] + [total]
+    grid = [round(Fraction(cut * 48000, a_second * AUDIO_FRAME_SAMPLES)) for cut in cuts[:-1]] + [total]
 
     def sound(number: int, frames: int) -> Segment:
         lengths = tuple(part * AUDIO_FRAME_SAMPLES for part in parts.parts_of_sound(number, frames))
@@ -104,7 +104,9 @@ def clip(name: str, duration: Ticks, *, in_parts: bool = False) -> ClipIndex:
     others = tuple(
         tuple(sound(number, stop - start) for stop in sorted({math.floor(exact), math.ceil(exact)}) if stop != ordinary)
         for number, (exact, (start, ordinary)) in enumerate(
-            zip((Fraction(cut * 48000, 25 * AUDIO_FRAME_SAMPLES) for cut in cuts[1:]), pairwise(grid), strict=True)
+            zip(
+                (Fraction(cut * 48000, a_second * AUDIO_FRAME_SAMPLES) for cut in cuts[1:]), pairwise(grid), strict=True
+            )
         )
     )
     video = RenditionIndex(timescale=90_000, segments=pictures)
@@ -132,6 +134,11 @@ def package(story: Story, text: str, lengths: dict[str, Ticks]) -> Package:
         name: (clips[name], *(clips[clip_name(take)] for take in scene.takes[1:]))
         for name, scene in story.scenes.items()
     }
+    return packaged(story, text, of_takes, {name: clips[name] for name in hold_sources(story)})
+
+
+def packaged(story: Story, text: str, scenes: dict[str, tuple[ClipIndex, ...]], holds: dict[str, ClipIndex]) -> Package:
+    """Gives a package of the story with the clips of its scenes' takes and of its hold loops."""
     videos = tuple(
         VideoRendition(
             id=name,
@@ -154,10 +161,10 @@ def package(story: Story, text: str, lengths: dict[str, Ticks]) -> Package:
         target_duration=2,
         video=videos,
         audio=AudioRendition(id="a0", codecs="mp4a.40.2", timescale=48_000, init="a" * 24, name="Sound", channels=2),
-        scenes=of_takes,
-        holds={name: clips[name] for name in hold_sources(story)},
+        scenes=scenes,
+        holds=holds,
         marks={
-            decision.id: tuple(mark_of(story, decision, each, "v0") for each in of_takes[scene.id])
+            decision.id: tuple(mark_of(story, decision, each, "v0") for each in scenes[scene.id])
             for scene in story.scenes.values()
             for decision in scene.decisions
         },

@@ -20,7 +20,7 @@ from streamer.errors import BranchlineError
 from streamer.story.graph import Graph
 from tests.builders import story_text
 from tests.drawing.graphs import MORE, WHOLE, graphed
-from tests.film import film
+from tests.drawing.film import film
 from tests.serving import ROOT
 
 SVG = "{http://www.w3.org/2000/svg}"

@@ -12,7 +12,7 @@ from streamer.story.simulate import Simulation
 from streamer.story.walk import Plan, lengths_of, walk
 from tests.builders import seconds, story_text
 from tests.drawing.graphs import MORE, WHOLE, graphed
-from tests.film import film
+from tests.drawing.film import film
 
 
 def edge(graph: Graph, before: str, after: str) -> Edge:
