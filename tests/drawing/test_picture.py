@@ -19,8 +19,8 @@ from streamer.drawing.svg import escaped, svg_of
 from streamer.errors import BranchlineError
 from streamer.story.graph import Graph
 from tests.builders import story_text
-from tests.drawing.graphs import MORE, WHOLE, graphed
 from tests.drawing.film import film
+from tests.drawing.graphs import MORE, WHOLE, graphed
 from tests.serving import ROOT
 
 SVG = "{http://www.w3.org/2000/svg}"

@@ -11,8 +11,8 @@ from playwright.async_api import Page, async_playwright
 
 from streamer.drawing.layout import layout_of
 from streamer.drawing.page import page_of
-from tests.drawing.graphs import WHOLE, graphed
 from tests.drawing.film import film
+from tests.drawing.graphs import WHOLE, graphed
 from tests.players.test_page import CHROMIUM, SWITCHES
 from tests.serving import ROOT
 

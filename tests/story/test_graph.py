@@ -11,8 +11,8 @@ from streamer.story.rules import Opening
 from streamer.story.simulate import Simulation
 from streamer.story.walk import Plan, lengths_of, walk
 from tests.builders import seconds, story_text
-from tests.drawing.graphs import MORE, WHOLE, graphed
 from tests.drawing.film import film
+from tests.drawing.graphs import MORE, WHOLE, graphed
 
 
 def edge(graph: Graph, before: str, after: str) -> Edge:
