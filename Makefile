@@ -37,8 +37,8 @@ players-full: install ## run the whole table of docs/players.md, cell by cell; h
 simulate: install ## simulate ten thousand decisions with players that do not run here
 	$(BIN)/python -m tests.simulated.decisions
 
-bench: install ## measure what polls cost early and late in a long viewing; writes build/bench.json
-	$(BIN)/python -m tests.bench.lists
+bench: install ## measure what polls cost early and late, and what stories cost to read; writes build/bench.json
+	$(BIN)/python -m tests.bench.run
 
 format: install ## put the code in its form
 	$(BIN)/ruff check --fix-only --quiet .

@@ -1,17 +1,12 @@
 """What a poll costs early and late in a long viewing, in process: the service, SQLite, a clock that is moved by hand.
 
-    python -m tests.bench.lists
-
-Writes build/bench.json. A poll here is one Media Playlist request without its HTTP: settle, move the edge, spell.
+A poll here is one Media Playlist request without its HTTP: settle, move the edge, spell.
 """
 
 from __future__ import annotations
 
-import asyncio
 import cProfile
-import json
 import pstats
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -100,18 +95,3 @@ async def figures() -> list[dict[str, object]]:
                 ratio = round(ours / baseline, 3)
                 found.append({"name": figure + what, "ours": ours, "baseline": baseline, "ratio": ratio, "unit": unit})
     return found
-
-
-def main() -> int:
-    """Measures and writes."""
-    found = asyncio.run(figures())
-    target = Path(__file__).parents[2] / "build" / "bench.json"
-    target.parent.mkdir(exist_ok=True)
-    target.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", "utf-8")
-    for each in found:
-        print(f"{each['name']:45} {each['ours']:>10} {each['baseline']:>10}  {each['ratio']:>7}  {each['unit']}")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
