@@ -17,7 +17,7 @@ from streamer.session.events import Committed
 from streamer.session.timeline import Timeline, fold, follow, start_timeline
 from streamer.story.rules import Opening
 from streamer.units import Ticks
-from tests.builders import ADDRESSES, grown, seconds, staged
+from tests.builders import ADDRESSES, grown, seconds, staged, staged_text
 from tests.conftest import Golden
 from tests.readers import read_media, read_multivariant
 
@@ -301,3 +301,30 @@ def test_a_delta_in_parts_is_what_the_whole_ends_with() -> None:
     assert "SKIPPED-SEGMENTS=3" in delta
     assert whole.endswith(delta.partition('DATERANGES=""\n')[2])
     assert len(delta) < len(whole)
+
+
+def test_a_code_and_personal_inputs_are_not_told_in_playlists() -> None:
+    text = """
+story: 1
+id: door
+title: Door
+start: door
+profile: {name: {type: string, default: "", pii: true}}
+scenes:
+  door:
+    media: {src: door}
+    decision:
+      {id: code, prompt: "Well, {profile.name|friend}?", opens_at: 1s, closes_at: -4s, default: shut,
+       input: {type: code, length: 4},
+       choices: [{id: open, label: Open, code: 4f7x, to: hall}, {id: shut, label: Shut, to: hall}]}
+  hall: {media: {src: hall}, end: {id: hall}}
+"""
+    on = staged_text(text, {"door": seconds(14), "hall": seconds(8)})
+    playlist = text_of(start_timeline(on, Opening(profile={"name": "Zebediah"})), "v0", 3)
+
+    found = re.search(r'X-IO-BRANCHLINE-DECISION="([^"]+)"', playlist)
+    assert found is not None
+    told = json.loads(base64.urlsafe_b64decode(found[1] + "=="))
+    assert (told["prompt"], told["choices"], told["default"]) == ("Well, friend?", [], None)
+    assert told["input"] == {"type": "code", "length": 4}
+    assert playlist == text_of(start_timeline(on), "v0", 3)

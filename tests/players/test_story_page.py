@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, Page, Response, async_playwright
+from playwright.async_api import Browser, Page, Request, Response, ViewportSize, async_playwright
 
 from streamer.packager.tools import find_tools
 from tests.players.test_page import CHROMIUM, SWITCHES
@@ -83,7 +83,7 @@ scenes:
   yard: {media: {src: yard}, next: [{to: lamplight}]}
   lamplight: {media: {src: lamplight}, end: {id: lamplight}}
 """
-WIDE, NARROW = {"width": 1280, "height": 720}, {"width": 390, "height": 844}
+WIDE, NARROW = ViewportSize(width=1280, height=720), ViewportSize(width=390, height=844)
 # Notes what is spoken, and the story's own cues, as an app beside the page would.
 LISTENS = """
 window.spoken = [];
@@ -109,10 +109,10 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (folder / name / "story.yaml").write_text(text, "utf-8")
     for image, source in (("lake", "lakeside"), ("viaduct", "viaduct")):
         target = folder / "rooms" / "art" / f"{image}.png"
-        command = [find_tools().ffmpeg, "-loglevel", "error", "-i", footage / f"{source}.mkv", "-frames:v", "1"]
-        subprocess.run([*command, "-vf", "scale=640:-2", target], check=True, timeout=60)
+        command = [find_tools().ffmpeg, "-loglevel", "error", "-i", str(footage / f"{source}.mkv")]
+        subprocess.run([*command, "-frames:v", "1", "-vf", "scale=640:-2", str(target)], check=True, timeout=60)
     for name in ("rooms", "film"):
-        packaging = [BRANCHLINE, "package", folder / name / "story.yaml", "--library", folder / "library"]
+        packaging = [BRANCHLINE, "package", str(folder / name / "story.yaml"), "--library", str(folder / "library")]
         subprocess.run(packaging, check=True, timeout=300)
     return folder / "library"
 
@@ -137,6 +137,18 @@ async def page_of(browser: Browser, **how: Any) -> tuple[Page, list[str]]:
     return page, complaints
 
 
+def openings_of(page: Page) -> list[dict[str, Any]]:
+    """Gives what the page says as it opens sessions; grows as it does."""
+    found: list[dict[str, Any]] = []
+
+    def heard(sent: Request) -> None:
+        if sent.url.endswith("/v1/sessions"):
+            found.append(sent.post_data_json or {})
+
+    page.on("request", heard)
+    return found
+
+
 async def show(page: Page, folder: Path, name: str) -> None:
     """Takes pictures for who looks at them."""
     await page.screenshot(path=folder / f"{name}-wide.png")
@@ -151,10 +163,7 @@ async def test_a_story_is_chosen_by_its_keys_typed_and_ended(
 ) -> None:
     async with start(library) as server:
         page, complaints = await page_of(browser, locale="sv-SE")
-        opened: list[dict[str, Any]] = []
-        page.on(
-            "request", lambda sent: opened.append(sent.post_data_json) if sent.url.endswith("/v1/sessions") else None
-        )
+        opened = openings_of(page)
         await page.goto(f"{server.url}/watch/rooms")
         await page.wait_for_selector("[data-play]:enabled")
         await page.wait_for_selector("[data-poster]", state="visible")
@@ -256,10 +265,7 @@ async def test_who_does_not_agree_is_given_no_name_and_speech_stays_off(
 ) -> None:
     async with start(library) as server:
         page, _ = await page_of(browser)
-        bodies: list[dict[str, Any]] = []
-        page.on(
-            "request", lambda sent: bodies.append(sent.post_data_json) if sent.url.endswith("/v1/sessions") else None
-        )
+        bodies = openings_of(page)
         await page.goto(f"{server.url}/watch/rooms")
         await page.click('[data-agree="no"]')
         await page.click("[data-play]:enabled")

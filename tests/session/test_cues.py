@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from streamer.session.cues import Cue, Told, cues_since, next_cue_ms
 from streamer.session.events import Answered, Committed, Event, Register, Restarted, WentBack
 from streamer.session.pacing import Course, Policy, course_of
@@ -141,6 +143,7 @@ scenes:
       - {at: 1s, cue: same, when: state.n == 1}
       - {at: 7s, cue: always}
       - {at: 8s, cue: likes, when: chose('d') == 'b', track: {mood: good}}
+      - {at: 8.5s, cue: never, when: state.n == 7}
       - {at: 9s, cue: after}
       - {at: -1s, cue: last, when: state.n == 5}
     decision:
@@ -204,3 +207,77 @@ def test_a_going_back_after_a_cut_keeps_what_the_answer_set() -> None:
 
     assert memory_at(follow(path, cut), 5).state == {"n": 5}
     assert memory_at(path, 5).state == {"n": 1}
+
+
+SHOWN = """
+story: 1
+id: test
+title: Shown
+start: s
+profile: {plan: {type: string, default: a b}}
+scenes:
+  s:
+    media: {src: s}
+    track: {chapter: one}
+    decisions:
+      - id: way
+        prompt: Which?
+        opens_at: 1s
+        closes_at: 7s
+        default: a
+        layout: cards
+        accessible: {speak: true, keys: [left, right]}
+        choices:
+          - {id: a, label: A, image: art/a.png, url: "https://a.example/{viewer.token}/{profile.plan}", track: {k: v}}
+          - {id: b, label: B, image: [{image: art/b.png, when: "false"}]}
+      - {id: code, opens_at: 14s, closes_at: -4s, default: other, input: {type: code, length: 3}, choices: [
+          {id: right, label: Right, code: abc, to: t}, {id: other, label: Other, to: t}]}
+  t: {media: {src: t}, end: {id: t, credits: -3s}}
+"""
+
+
+def shown() -> Timeline:
+    return start_timeline(staged_text(SHOWN, {"s": seconds(24), "t": seconds(8)}))
+
+
+def test_a_decision_tells_what_shows_it_and_a_code_what_is_typed_and_no_more() -> None:
+    path = shown()
+    first = list(cues_since(course(path, "1"), (), Told(), seconds(1), running=True, token="who"))
+    later = follow(path, Committed(visit=1, decision="way", choice="a", by="viewer", at=seconds(7)))
+    typed = Answered(visit=1, decision="code", choice="right", answer_id="1", at=seconds(15))
+    second, told = tell(later, "15", first[-1].told, (typed,))
+    again, told = tell(later, "16", told, (typed,))
+    other, _ = tell(later, "16", told, (typed, Answered(**{**_fields(typed), "answer_id": "2"})))
+
+    way, code = first[-1].data, next(cue.data for cue in second if cue.kind == "decision")
+    assert first[0].data["track"] == {"chapter": "one"}
+    assert (way["layout"], way["speak"], way["keys"]) == ("cards", True, ["left", "right"])
+    assert way["choices"] == [
+        {
+            "id": "a",
+            "label": "A",
+            "image": f"{b'art/a.png'.hex():0<24.24}.png",
+            "url": "https://a.example/who/a%20b",
+            "track": {"k": "v"},
+        },
+        {"id": "b", "label": "B"},
+    ]
+    assert code["prompt"] is None
+    assert (code["choices"], code["choice"], code["default"]) == ([], None, None)
+    assert code["input"] == {"type": "code", "length": 3, "given": True}
+    assert again == []
+    assert [(cue.kind, cue.data["choice"]) for cue in other] == [("answered", None)]
+
+
+def _fields(answer: Answered) -> dict[str, Any]:
+    return {name: getattr(answer, name) for name in answer.__struct_fields__}
+
+
+def test_an_ending_tells_when_its_credits_begin() -> None:
+    steps = [
+        Committed(visit=1, decision=name, choice=choice, by="viewer", at=Ticks(0))
+        for name, choice in (("way", "a"), ("code", "right"))
+    ]
+    cues, _ = tell(follow(follow(shown(), steps[0]), steps[1]), "25", Told())
+
+    assert (cues[0].data["end"], cues[0].data["credits"], cues[0].data["goal"]) == ("t", "29.000", False)
