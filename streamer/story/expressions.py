@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import re
+import weakref
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -123,7 +124,7 @@ class Language:
         self.failures: dict[str, str] = {}
         self._is_checked = asked is not None
         self.asked = set(asked or ())
-        self._reading = Reading(values={}, visits={})
+        self.reading = Reading(values={}, visits={})  # what is evaluated now reads this
         self._known: Mapping[str, Expression] = {}
         self.names = frozenset(variables)
         self.conditions = frozenset(conditions)
@@ -135,17 +136,18 @@ class Language:
         self._needed: dict[str, Expression] = {}  # of a checked story, those compiled by now
         declared = {self._mangled[name]: TYPES.get(kind, cel.Type.DYN) for name, kind in variables.items()}
         self.is_loose = cel.Type.DYN in declared.values()  # a type is unknown: then no expression is blamed for it
+        here = weakref.proxy(self)  # what the evaluator holds the collector cannot see: a circle would never be freed
         self._env = cel.NewEnv(
             variables=declared,
             functions=[
-                _function("visits", cel.Type.INT, lambda scene: self._reading.visits.get(scene, 0)),
-                _function("visited", cel.Type.BOOL, lambda scene: scene in self._reading.visits),
-                _function("chose", cel.Type.STRING, lambda decision: self._reading.chosen.get(decision, "")),
-                _function("score", cel.Type.INT, lambda: self._reading.score, arguments=0),
-                _function("hour", cel.Type.INT, lambda: self._reading.hour, arguments=0),
-                _function("weekday", cel.Type.INT, lambda: self._reading.weekday, arguments=0),
+                _function("visits", cel.Type.INT, lambda scene: here.reading.visits.get(scene, 0)),
+                _function("visited", cel.Type.BOOL, lambda scene: scene in here.reading.visits),
+                _function("chose", cel.Type.STRING, lambda decision: here.reading.chosen.get(decision, "")),
+                _function("score", cel.Type.INT, lambda: here.reading.score, arguments=0),
+                _function("hour", cel.Type.INT, lambda: here.reading.hour, arguments=0),
+                _function("weekday", cel.Type.INT, lambda: here.reading.weekday, arguments=0),
                 *(
-                    _function(call, cel.Type.BOOL, partial(self._settled, name), arguments=0)
+                    _function(call, cel.Type.BOOL, partial(Language._settled, here, name), arguments=0)
                     for name, call in self._calls.items()
                 ),
             ],
@@ -209,7 +211,7 @@ class Language:
         if reading.activation is None:
             values = {self._mangled[name]: value for name, value in reading.values.items()}
             reading.activation = self._env.Activation(values)
-        self._reading, self._known = reading, conditions
+        self.reading, self._known = reading, conditions
         if expression.program is None:
             expression = self._needed.get(expression.text) or self._compiled_now(expression.text)
         result = expression.program.eval(reading.activation)
@@ -231,7 +233,7 @@ class Language:
 
     def _settled(self, name: str) -> bool:
         """Tells whether a condition holds, looked at once for all that is asked of a memory."""
-        reading = self._reading
+        reading = self.reading
         if name not in reading.settled:  # no deeper than codec.MAX_NESTED
             reading.settled[name] = self.evaluate(self._known[name], reading, self._known) is True
         return reading.settled[name]

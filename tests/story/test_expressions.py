@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from dataclasses import replace
 
 import pytest
@@ -192,3 +193,13 @@ def test_a_condition_is_looked_at_once_for_all_that_is_asked(language: Language)
     reading = replace(READING, settled={"expert": False})
 
     assert language.evaluate(language.compile("expert"), reading, {}) is False  # what was settled stands
+
+
+def test_a_language_that_nobody_uses_any_more_is_freed_with_all_that_it_compiled() -> None:
+    language = Language(TYPES, CONDITIONS)
+    assert evaluated(language, "expert && visits('hall') == 3") is True
+    kept = weakref.ref(language)
+
+    del language
+
+    assert kept() is None  # at once: the collector does not see what the evaluator holds
