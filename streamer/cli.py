@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -24,6 +25,7 @@ from aiohttp import web
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from streamer import watching
 from streamer.config import Settings, checked_settings, load_settings
 from streamer.drawing.engine import bounded
 from streamer.drawing.layout import layout_of
@@ -58,6 +60,7 @@ from streamer.story.simulate import Report, Simulation
 from streamer.story.starter import starter_story
 from streamer.story.walk import Plan, Policy, Walk, WalkError, lengths_of, told, walk
 from streamer.units import TICKS_PER_SECOND, Ticks
+from streamer.watching import Watch, Workshop
 from streamer.web.app import make_app
 
 app = typer.Typer(
@@ -80,6 +83,16 @@ ClockOption = Annotated[
         formats=["%Y-%m-%dT%H:%M"],
         show_default="2020-01-01T00:00",
     ),
+]
+FrameRate = Annotated[
+    str, typer.Option(help="auto: that of the footage, where all of it has one; else 25, 24000/1001, 23.976 …")
+]
+WithSlates = Annotated[
+    bool, typer.Option("--slates", help="Scenes without footage get a slate: their text, a counter, a tone.")
+]
+SlateLength = Annotated[str, typer.Option(help="Length of slates of scenes that have no 'out'.")]
+SlateFont = Annotated[
+    Path | None, typer.Option(help="Font of slates, .ttf or .otf.", exists=True, dir_okay=False, show_default="Inter")
 ]
 StoryPath = Annotated[Path, typer.Argument(help="The story file (YAML or JSON).", show_default=False)]
 
@@ -342,6 +355,10 @@ def _tell_failures(story: Story) -> None:
         err.print(str(finding), markup=False)
 
 
+def _slate_setting(length: str, font: Path | None) -> slates.SlateSetting:
+    return slates.SlateSetting(length=_length("--slate-length", length), font=font)
+
+
 def _ladder_at(text: str) -> Ladder:
     rate = read_rate(text)
     if rate is None:
@@ -376,21 +393,15 @@ def _inputs(story: Story, given: list[str]) -> dict[str, Value]:
 def package(  # noqa: PLR0917 - typer makes options of them
     story: StoryPath,
     library: Annotated[Path, typer.Option(help="Folder that packaged stories lie in.")] = Path("library"),
-    frame_rate: Annotated[
-        str, typer.Option(help="auto: that of the footage, where all of it has one; else 25, 24000/1001, 23.976 …")
-    ] = "auto",
-    with_slates: Annotated[
-        bool, typer.Option("--slates", help="Scenes without footage get a slate: their text, a counter, a tone.")
-    ] = False,
-    slate_length: Annotated[str, typer.Option(help="Length of slates of scenes that have no 'out'.")] = "12s",
-    slate_font: Annotated[
-        Path | None, typer.Option(help="Font of slates, .ttf or .otf; Inter if none.", exists=True, dir_okay=False)
-    ] = None,
+    frame_rate: FrameRate = "auto",
+    with_slates: WithSlates = False,
+    slate_length: SlateLength = "12s",
+    slate_font: SlateFont = None,
 ) -> None:
     """Encode a story's footage for streaming. What has not changed is not encoded again."""
     loaded, text = _read(story)
     tools = find_tools()
-    setting = slates.SlateSetting(length=_length("--slate-length", slate_length), font=slate_font)
+    setting = _slate_setting(slate_length, slate_font)
     options = pipeline.Options(
         slates=setting if with_slates else None,
         rate_of_footage=frame_rate == "auto",
@@ -419,6 +430,10 @@ def package(  # noqa: PLR0917 - typer makes options of them
 
 @app.command()
 def serve(  # noqa: PLR0917 - typer makes options of them
+    stories: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Story files to --watch.", metavar="STORY", exists=True, dir_okay=False),
+    ] = None,
     config: Annotated[Path | None, typer.Option(help="Configuration file; see config/branchline.yaml.")] = None,
     library: Annotated[Path | None, typer.Option(help="Folder that packaged stories lie in. (library.path)")] = None,
     state: Annotated[Path | None, typer.Option(help="Folder of sessions and secret. (state.path)")] = None,
@@ -428,8 +443,17 @@ def serve(  # noqa: PLR0917 - typer makes options of them
     browser: Annotated[
         bool, typer.Option("--open", help="Open the first story in a browser, where there is a display.")
     ] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Check and package the named stories, now and whenever they change.")
+    ] = False,
+    frame_rate: FrameRate = "auto",
+    with_slates: WithSlates = False,
+    slate_length: SlateLength = "12s",
+    slate_font: SlateFont = None,
 ) -> None:
-    """Serve packaged stories to any HLS player."""
+    """Serve packaged stories to any HLS player. With --watch, for their author as they are written."""
+    if watch != bool(stories):
+        raise BranchlineError("--watch goes with the story files to watch: branchline serve --watch STORY …")
     settings = load_settings(config)
     given: dict[str, dict[str, object]] = {
         "library": {"path": library},
@@ -442,16 +466,46 @@ def serve(  # noqa: PLR0917 - typer makes options of them
         data[section] |= {name: value for name, value in values.items() if value is not None}
     settings = checked_settings(data, "command line")
     _configure_logging()
-    uvloop.run(_serve(settings, browser=browser))
+    watched = None
+    if stories:
+        workshop = Workshop(
+            library=Library(settings.library.path),
+            ladder=DEFAULT_LADDER if frame_rate == "auto" else _ladder_at(frame_rate),
+            tools=find_tools(),
+            slates=_slate_setting(slate_length, slate_font) if with_slates else None,
+            rate_of_footage=frame_rate == "auto",
+        )
+        watched = partial(Watch, stories, workshop, _tell_report)
+    uvloop.run(_serve(settings, watched, browser=browser))
 
 
-async def _serve(settings: Settings, *, browser: bool) -> None:
+def _tell_report(report: watching.Report) -> None:
+    warnings = sum(finding.level != "error" for finding in report.findings)
+    if warnings and report.state == watching.PACKAGING:
+        _tell_warnings(report.file, warnings)
+    for finding in report.findings if report.state == watching.REFUSED else ():
+        if finding.level == "error":
+            err.print(str(finding), markup=False)
+    for note in report.notes if report.state == watching.SERVED else ():
+        err.print(f"{report.file}: {note}", markup=False)
+    if report.problem:
+        err.print(report.problem, markup=False)
+    match report.state:
+        case watching.PACKAGING:
+            err.print(f"{report.file}: well; packaging", markup=False)
+        case watching.SERVED:
+            err.print(f"{report.file}: revision {report.revision} is served at /watch/{report.story}", markup=False)
+        case _:
+            err.print(f"{report.file}: not packaged; mend it, and it is taken up", markup=False)
+
+
+async def _serve(settings: Settings, watched: Callable[[], Watch] | None, *, browser: bool) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stop.set)
     runner = web.AppRunner(
-        await make_app(settings),
+        await make_app(settings, watch=None if watched is None else watched()),
         access_log=None,
         shutdown_timeout=settings.server.shutdown_seconds,
         handle_signals=False,
@@ -465,13 +519,13 @@ async def _serve(settings: Settings, *, browser: bool) -> None:
             where = f"{settings.server.host}:{settings.server.port}"
             raise BranchlineError(f"cannot listen on {where}: {error.strerror}; choose another --port") from error
         port = runner.addresses[0][1]
-        await _welcome(settings, port, browser=browser)
+        await _welcome(settings, port, browser=browser, is_watching=watched is not None)
         await stop.wait()
     finally:
         await runner.cleanup()
 
 
-async def _welcome(settings: Settings, port: int, *, browser: bool) -> None:
+async def _welcome(settings: Settings, port: int, *, browser: bool, is_watching: bool) -> None:
     host = "127.0.0.1" if settings.server.host in ("0.0.0.0", "::") else settings.server.host  # noqa: S104
     base = settings.server.public_url or f"http://{host}:{port}"
     names = await asyncio.to_thread(Library(settings.library.path).stories)
@@ -479,7 +533,7 @@ async def _welcome(settings: Settings, port: int, *, browser: bool) -> None:
     for name in names:
         out.print(f"  watch in a browser   {base}/watch/{name}", markup=False)
         out.print(f"  any HLS player       {base}/play/{name}.m3u8", markup=False)
-    if not names:
+    if not names and not is_watching:
         out.print("  no story is packaged yet: branchline package STORY", markup=False)
     out.print("Stop with Ctrl-C.", markup=False)
     sys.stdout.flush()
@@ -505,9 +559,13 @@ def _read(path: Path) -> tuple[Story, str]:
     if story is None:
         raise StoryError(tuple(finding for finding in findings if finding.level == "error"))
     if findings:
-        count = f"{len(findings)} {'warning' if len(findings) == 1 else 'warnings'}"
-        err.print(f"{path}: {count}; 'branchline check' tells them", markup=False)
+        _tell_warnings(str(path), len(findings))
     return story, text
+
+
+def _tell_warnings(file: str, count: int) -> None:
+    words = f"{count} {'warning' if count == 1 else 'warnings'}"
+    err.print(f"{file}: {words}; 'branchline check' tells them", markup=False)
 
 
 @contextmanager

@@ -70,6 +70,10 @@ class Shelf:
             self._current[story] = known
         return await self.edition(story, known[1])
 
+    def renew(self, story: str) -> None:
+        """Looks again which edition of a story is the newest when that is asked next."""
+        self._current.pop(story, None)
+
     async def edition(self, story: str, revision: str) -> Edition:
         """Gives one edition.
 

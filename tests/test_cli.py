@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
+from typer.main import get_command
 
+from streamer.cli import app
 from tests.builders import story_text
 from tests.serving import BRANCHLINE, ROOT
 
@@ -84,6 +87,9 @@ def test_the_schema_that_is_printed_is_the_one_beside_the_settings() -> None:
         (("serve", "--config", "missing.yaml"), 2, "missing.yaml"),
         (("serve", "--media-base", "no-slash"), 2, "media.base"),
         (("sevre",), 2, "sevre"),
+        (("serve", "--watch"), 2, "--watch goes with the story files to watch"),
+        (("serve", SAMPLE), 2, "--watch goes with the story files to watch"),
+        (("serve", "--watch", "missing.yaml"), 2, "missing.yaml"),
         (("walk", SAMPLE, "--answers", "missing.json"), 2, "missing.json"),
         (("walk", SAMPLE, "--answers", SAMPLE, "--each", SAMPLE), 2, "choose one"),
         (("walk", SAMPLE, "--assume", "0s"), 2, "--assume: '0s' is no length of time"),
@@ -132,6 +138,23 @@ def test_help_names_every_command() -> None:
     assert all(
         name in done.stdout for name in ("check", "schema", "new", "import", "walk", "simulate", "package", "serve")
     )
+
+
+def test_no_help_holds_what_would_be_taken_for_markup_and_left_out() -> None:
+    todo: list[Any] = [get_command(app)]
+    helps: list[str] = []
+    while todo:
+        command = todo.pop()
+        todo += getattr(command, "commands", {}).values()
+        helps.append(command.help or "")
+        helps += [getattr(each, "help", None) or "" for each in command.params]
+
+    shown = run("package", "--help").stdout
+
+    assert len(helps) > 50
+    assert not [text for text in helps if "[" in text]
+    assert "[default: (Inter)]" in shown
+    assert "[default: 12s]" in shown
 
 
 def test_a_walk_is_told_as_a_line_of_json() -> None:

@@ -65,7 +65,7 @@ FORMAT = 2  # of what this packager makes; another one encodes everything anew
 CONCURRENT_DECODES = 2  # each has one thread for every rendition, and those of the decoder
 MAX_PICTURE_BYTES = 4 * 1024 * 1024  # of a poster or a choice's picture: pages show them beside the video
 WHOLE = Span(start=0, end=None)
-_FOOTAGE = "footage"  # the folder beside the story file
+FOOTAGE = "footage"  # the folder beside the story file
 _END_TOLERANCE = Fraction(1, 2)  # seconds that a picture may end before the length its file claims
 
 
@@ -272,7 +272,7 @@ def _spans(story: Story, rate: Rate, missing: frozenset[str]) -> dict[Media, Spa
 
 def _files(story: Story, story_path: Path, *, may_miss: bool) -> tuple[dict[str, tuple[Path, str]], frozenset[str]]:
     """Gives the file of each source and who shows it, in the order of the story, and the sources that have none."""
-    folder = story_path.absolute().parent / _FOOTAGE
+    folder = story_path.absolute().parent / FOOTAGE
     shows: dict[str, str] = {}
     for scene in story.scenes.values():
         for take in scene.takes:

@@ -16,8 +16,9 @@ from streamer.origin import Origin
 from streamer.service import Sessions
 from streamer.shelf import Shelf
 from streamer.store.sqlite import SqliteStore
-from streamer.web import media, pages, playlists, sessions
-from streamer.web.keys import LIBRARY, ORIGIN, SESSIONS, SETTINGS, SHELF
+from streamer.watching import Watch
+from streamer.web import media, pages, playlists, sessions, watching
+from streamer.web.keys import LIBRARY, ORIGIN, SESSIONS, SETTINGS, SHELF, WATCH
 from streamer.web.lookup import LookingUp
 from streamer.web.middleware import boundary
 
@@ -25,8 +26,8 @@ log = structlog.get_logger("branchline")
 SWEEP_SECONDS = 60
 
 
-async def make_app(settings: Settings, clock: Clock | None = None) -> web.Application:
-    """Makes the application.
+async def make_app(settings: Settings, clock: Clock | None = None, watch: Watch | None = None) -> web.Application:
+    """Makes the application; with a `watch`, it runs that too and tells its reports.
 
     Raises:
         ConfigError: the secret cannot be used.
@@ -57,7 +58,26 @@ async def make_app(settings: Settings, clock: Clock | None = None) -> web.Applic
 
     app.cleanup_ctx.append(sweeping)
     app.on_shutdown.append(stop)
+    if watch is not None:
+        _add_watch(app, watch)
     return app
+
+
+def _add_watch(app: web.Application, watch: Watch) -> None:
+    app[WATCH] = watch
+    app.router.add_get("/api/v1/watch/events", watching.events)
+
+    async def running(_: web.Application) -> AsyncIterator[None]:
+        task = asyncio.create_task(watch.run(app[SHELF].renew))
+        yield
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    async def stop(_: web.Application) -> None:
+        await watch.stop()
+
+    app.cleanup_ctx.append(running)
+    app.on_shutdown.append(stop)
 
 
 async def _sweep(found: Sessions) -> None:

@@ -9,9 +9,11 @@ from streamer.library.filesystem import Library
 from streamer.origin import Origin
 from streamer.service import Sessions
 from streamer.shelf import Shelf
+from streamer.watching import Watch
 
 SESSIONS = web.AppKey("sessions", Sessions)
 SHELF = web.AppKey("shelf", Shelf)
 LIBRARY = web.AppKey("library", Library)
 ORIGIN = web.AppKey("origin", Origin)
+WATCH = web.AppKey("watch", Watch)  # only where story files are watched
 SETTINGS = web.AppKey("settings", Settings)

@@ -19,7 +19,7 @@ from streamer.story.model import Value, text_in
 from streamer.story.profile import checked_profile, fitting, language_of, with_language
 from streamer.story.rules import Opening, begin, picture_of
 from streamer.units import ticks_of_milliseconds
-from streamer.web.keys import LIBRARY, SESSIONS, SETTINGS, SHELF
+from streamer.web.keys import LIBRARY, SESSIONS, SETTINGS, SHELF, WATCH
 from streamer.web.languages import languages_of
 from streamer.web.media import FOR_EVER
 from streamer.web.playlists import FIRST_RUN, NO_STORE
@@ -195,14 +195,19 @@ async def stories(request: web.Request) -> web.Response:
     """Lists the stories, each with the poster for those inputs of the query that it takes, in the viewer's language."""
     editions = await request.app[SHELF].stories()
     found = [_described(request, edition, fitting(edition.story, request.query)) for edition in editions]
-    return web.json_response({"stories": found}, headers={**NO_STORE, "Vary": "Accept-Language"})
+    return web.json_response({"stories": found, **_watched(request)}, headers={**NO_STORE, "Vary": "Accept-Language"})
 
 
 async def story(request: web.Request) -> web.Response:
     """Describes a story, likewise; its inputs are those of the query."""
     edition = await request.app[SHELF].current(request.match_info["story"])
     inputs = checked_profile(edition.story, request.query, trusted=False)
-    return web.json_response(_described(request, edition, inputs), headers={**NO_STORE, "Vary": "Accept-Language"})
+    described = {**_described(request, edition, inputs), **_watched(request)}
+    return web.json_response(described, headers={**NO_STORE, "Vary": "Accept-Language"})
+
+
+def _watched(request: web.Request) -> dict[str, bool]:
+    return {"watched": True} if WATCH in request.app else {}
 
 
 def _described(request: web.Request, edition: Edition, inputs: dict[str, Value]) -> dict[str, object]:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import ClientSession
 from playwright.async_api import Browser, Page, async_playwright
 
 from media.make_footage import SHOTS
+from tests.e2e.test_watch import WRITTEN, reports, until
 from tests.serving import ROOT, Starter, package
 
 pytestmark = [pytest.mark.players, pytest.mark.timeout(240)]
@@ -239,3 +242,65 @@ async def test_an_error_is_a_sentence(sample_library: Path, start: Starter, brow
         words = await page.wait_for_selector("[data-error-words]", state="visible")
         assert words is not None
         assert len((await words.inner_text()).split()) > 3
+
+
+async def test_an_author_sees_the_mistakes_of_a_watched_story_until_they_are_mended(
+    start: Starter, browser: Browser, tmp_path: Path
+) -> None:
+    story = tmp_path / "story.yaml"
+    story.write_text(WRITTEN, "utf-8")
+    async with (
+        start(tmp_path / "library", "--watch", str(story), "--slates") as server,
+        ClientSession() as http,
+        aclosing(reports(http, server.url)) as told,
+    ):
+        await until(told, "served")
+        page, complaints = await watched_page(browser)
+        listing = await browser.new_page(viewport={"width": 1000, "height": 600})
+        await page.goto(f"{server.url}/watch/written")
+        await listing.goto(server.url)
+        await page.click("[data-play]:enabled")
+        await page.wait_for_function("window.branchline.video.currentTime > 0.1")
+        shown_before = await page.is_visible("[data-findings]")
+        story.write_text(
+            WRITTEN.replace("to: two", "to: tow").replace('text: "The second', 'tekst: "The second'), "utf-8"
+        )
+        for each in (page, listing):
+            await each.wait_for_selector(".finding >> nth=1", state="visible")
+        words = await page.inner_text("[data-findings]")
+        await page.screenshot(path=tmp_path / "finding.png")
+        await listing.screenshot(path=tmp_path / "finding-listing.png")
+        story.write_text(WRITTEN.replace("The second.", "The second, mended."), "utf-8")
+        for each in (page, listing):
+            await each.wait_for_selector("[data-findings]", state="hidden", timeout=60_000)
+        await page.screenshot(path=tmp_path / "mended.png")
+        is_playing = await page.evaluate("!window.branchline.video.error && window.branchline.session !== null")
+        complained = complaints.copy()  # before the server is gone
+
+    assert not shown_before
+    assert "2 mistakes" in words
+    assert "story.yaml:6:78" in words
+    assert "there is no scene 'tow'." in words
+    assert "Did you mean 'two'?" in words
+    assert is_playing
+    assert complained == []
+
+
+async def test_a_page_that_comes_before_its_story_greets_it_once_it_is_well(
+    start: Starter, browser: Browser, tmp_path: Path
+) -> None:
+    story = tmp_path / "story.yaml"
+    story.write_text(WRITTEN.replace("to: two", "to: tow"), "utf-8")
+    async with start(tmp_path / "library", "--watch", str(story), "--slates") as server:
+        page, _ = await watched_page(browser)
+        await page.goto(f"{server.url}/watch/written")
+        await page.wait_for_selector("[data-error-words]", state="visible")
+        await page.wait_for_selector(".finding", state="visible")
+        found = await page.inner_text("[data-findings]")
+        story.write_text(WRITTEN, "utf-8")
+        await page.click("[data-play]:enabled", timeout=60_000)
+        await page.wait_for_function("window.branchline.video.currentTime > 0.1")
+        is_shown = await page.is_visible("[data-error-words]")
+
+    assert "there is no scene 'tow'." in found
+    assert not is_shown

@@ -353,3 +353,13 @@ async def test_a_player_s_own_words_are_heard_in_queries_headers_and_reports(cli
     assert first == {"position": "0.000", "source": "player", "within": 0.5, "paused": True}
     assert second == {"position": "0.700", "source": "player", "within": 0.5, "paused": True}
     assert third == {"position": "0.900", "source": "player", "within": 0.5, "paused": True}
+
+
+async def test_nothing_is_told_of_files_that_nobody_watches(client: Client) -> None:
+    async with client.get("/api/v1/watch/events") as response:
+        assert response.status == 404
+    async with client.get("/api/v1/stories") as response:
+        listed = await response.json()
+    async with client.get(f"/api/v1/stories/{listed['stories'][0]['id']}") as response:
+        assert await response.json() == listed["stories"][0]
+    assert set(listed) == {"stories"}

@@ -162,8 +162,8 @@ def test_styles_are_balanced_and_import_what_exists(style: Path) -> None:
 
 def test_the_page_has_every_element_that_its_code_looks_for() -> None:
     for page, modules in {
-        "watch.html": ("watch.js", "prompt.js", "controls.js", "screens.js"),
-        "index.html": ("index.js",),
+        "watch.html": ("watch.js", "prompt.js", "controls.js", "screens.js", "findings.js"),
+        "index.html": ("index.js", "findings.js"),
     }.items():
         markup = (STATIC / page).read_text("utf-8")
         for module in modules:

@@ -11,6 +11,12 @@
  *   story: {id: string, title: string, language: string, poster_url: string | null}
  * }} Session
  * @typedef {{id: string, label: string}} Place a checkpoint, or an item of the menu
+ * @typedef {{
+ *   file: string, line: number, column: number, field: string, problem: string, remedy: string, level: string,
+ * }} Finding
+ * @typedef {{
+ *   file: string, state: string, story: string, revision: string, findings: Finding[], problem: string, notes: string[],
+ * }} Watched
  * @typedef {{decision: string, visit: number, choice?: string, code?: string, answer_id: string}} Answer
  * @typedef {{visit: number, decision: string, choice: string | null, committed: boolean, closes_in_ms: number}} Taken
  */
@@ -71,12 +77,21 @@ export function here(address) {
   return new URL(found.pathname + found.search, location.origin).href;
 }
 
-/** @returns {Promise<Story[]>} */
-export async function listStories() {
-  return (await ask(new URL("api/v1/stories", root))).stories;
+/** @returns {Promise<{stories: Story[], watched?: boolean}>} `watched`: their author is at work, see watchFiles */
+export function listStories() {
+  return ask(new URL("api/v1/stories", root));
 }
 
-/** @param {string} story its id @returns {Promise<Story>} */
+/**
+ * Listens to how things stand with the story files that the server watches.
+ * @param {(files: Watched[]) => void} tell
+ */
+export function watchFiles(tell) {
+  const source = new EventSource(new URL("api/v1/watch/events", root));
+  source.addEventListener("watch", (message) => tell(JSON.parse(message.data).stories));
+}
+
+/** @param {string} story its id @returns {Promise<Story & {watched?: boolean}>} `watched`: as of listStories */
 export function describe(story) {
   return ask(new URL(`api/v1/stories/${encodeURIComponent(story)}`, root));
 }

@@ -253,7 +253,7 @@ export class Controls {
     if (event.repeat || !this.enabled) return false;
     switch (event.key) {
       case " ":
-        if (target.closest("button, a")) return false; // presses what has the focus
+        if (target.closest("button, a, summary")) return false; // presses what has the focus
         this.toggle();
         return true;
       case "k":

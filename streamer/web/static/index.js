@@ -2,6 +2,7 @@
 
 import { here, listStories } from "./api.js";
 import { find } from "./dom.js";
+import { Findings } from "./findings.js";
 
 const COPIED_MS = 2000;
 
@@ -11,10 +12,13 @@ const list = find(document, "[data-stories]");
 const empty = find(document, "[data-empty]");
 const template = /** @type {HTMLTemplateElement} */ (find(document, "[data-story-template]"));
 
+const findings = new Findings({ served: () => show() });
+
 async function show() {
   retry.hidden = true;
   try {
-    const stories = await listStories();
+    const { stories, watched } = await listStories();
+    if (watched) findings.listen();
     list.replaceChildren(...stories.map(entry));
     empty.hidden = stories.length > 0;
     status.textContent = "";

@@ -1,9 +1,10 @@
 // Wires the page that plays a story: session, stream, events, prompts, controls.
 
-import { ApiError, describe, goBack, here, listen, openSession, takeFromMenu } from "./api.js";
+import { ApiError, describe, goBack, here, listen, listStories, openSession, takeFromMenu } from "./api.js";
 import { Answers } from "./answers.js";
 import { Controls } from "./controls.js";
 import { find } from "./dom.js";
+import { Findings } from "./findings.js";
 import { agree, viewerOf } from "./memory.js";
 import { Place } from "./place.js";
 import { Player } from "./player.js";
@@ -60,6 +61,7 @@ const prompt = new Prompt(find(stage, "[data-prompt]"), find(stage, "[data-annou
 const place = new Place(video);
 const controls = new Controls(stage, player, prompt, { back, menu });
 const screens = new Screens(stage, { start: begin, again: begin, back, menu, agree: agreed, remedy });
+const findings = new Findings({ served: renewed });
 let remembers = false; // the story keeps something of viewers who agree
 
 /** Opens a session and plays it from its beginning; only ever because the viewer asked. */
@@ -250,11 +252,23 @@ async function remedy(failure) {
   }
 }
 
+/** A story was packaged anew while its author looks on. @param {string} changed its id */
+function renewed(changed) {
+  if (changed !== story) return;
+  if (branchline.session) {
+    screens.say("The story has changed; load the page again to see it anew.", { passing: true });
+  } else {
+    screens.clearError();
+    greet();
+  }
+}
+
 /** Shows what there is to watch, before anything is loaded. */
 async function greet() {
   screens.play.disabled = true;
   try {
     const found = await describe(story);
+    if (found.watched) findings.listen();
     screens.entitle(found.title);
     screens.hang(found.poster_url && here(found.poster_url));
     screens.sayThatItAsks(found.asks);
@@ -265,7 +279,18 @@ async function greet() {
     screens.play.disabled = false;
     screens.showStart(true);
   } catch (error) {
-    fail(error instanceof ApiError && error.status === 404 ? "story" : "server");
+    const isMissing = error instanceof ApiError && error.status === 404;
+    fail(isMissing ? "story" : "server");
+    if (isMissing) await awaited();
+  }
+}
+
+/** A story that is not there yet may be at work: then its author hears of it, and it is greeted once it is packaged. */
+async function awaited() {
+  try {
+    if ((await listStories()).watched) findings.listen();
+  } catch {
+    // What is wrong is on the screen already.
   }
 }
 
