@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable
 from importlib import resources
+from itertools import accumulate, takewhile
 from pathlib import Path
 
 from fontTools.ttLib import TTFont, TTLibError
@@ -49,9 +50,9 @@ class Font:
         """Gives as much of a line as fits, with an ellipsis where something is left out."""
         if self.width(text, size) <= width:
             return text
-        while text and self.width(text + _CUT, size) > width:
-            text = text[:-1]
-        return text.rstrip() + _CUT
+        ends = accumulate(self.width(mark, size) for mark in text)
+        fits = sum(1 for _ in takewhile(lambda end: end <= width - self.width(_CUT, size), ends))
+        return text[:fits].rstrip() + _CUT
 
     def lines(self, text: str, size: int, width: int) -> list[str]:
         """Breaks a text into lines that fit, at spaces where there are any; its own line breaks stay."""

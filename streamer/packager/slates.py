@@ -41,6 +41,7 @@ TITLE_AT, HEADING_AT, PASSAGE_AT, BOTTOM = 64, 168, 246, 676  # baselines, but f
 LEADING = Fraction(4, 3)  # of a line, in ems
 VARIANT_AT, BELOW_VARIANT = 216, 36  # baseline of which variant it is, and how much lower the passage begins then
 PROMPT_LINES = 2
+MOST_SHOWN = 2500  # characters of a passage that are laid out; no slate has room for so many
 DECISION_LINES = 11  # of all prompts and choices
 DECISION_LINES_BELOW = 7  # where a passage stands above them
 BULLET, GAP = "• ", "    "
@@ -408,6 +409,8 @@ def _passage_lines(passage: str, first: int, last: int, font: Font) -> tuple[Lin
     """Gives the passage as large as it fits between two baselines, else as much as fits."""
     if not passage:
         return ()
+    if len(passage) > MOST_SHOWN:
+        passage = passage[:MOST_SHOWN] + "…"
     for size in PASSAGE:
         lines = font.lines(passage, size, INNER)
         most = 1 + (last - first) // _leading(size)
