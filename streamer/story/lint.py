@@ -125,7 +125,9 @@ def _decision_mistakes(
         yield (*place, "opens_at"), f"opens before the scene (of {seconds} s) begins", "Open it later"
     if closes <= max(begins, 0):
         yield (*place, "closes_at"), "the lock does not come after the opening", "Lock it later"
-    if closes > length - story.lead and not decision.immediate:
+    if closes > length:
+        yield (*place, "closes_at"), f"the lock comes after the scene's end ({seconds} s)", "Lock it earlier"
+    elif closes > length - story.lead and not decision.immediate:
         lead = decimal_seconds(story.lead, 3)
         problem = f"the lock is less than {lead} s before the scene's end ({seconds} s)"
         yield (*place, "closes_at"), problem, "Lock it earlier"

@@ -242,7 +242,11 @@ def test_lengths_that_the_file_itself_knows_are_checked_as_it_is_read() -> None:
 
 @pytest.mark.parametrize(
     ("opens", "closes", "words"),
-    [("2s", "16s", "less than 5.000 s before"), ("10s", "-12s", "the lock does not come after the opening")],
+    [
+        ("2s", "16s", "less than 5.000 s before"),
+        ("2s", "21s", "the lock comes after the scene's end"),
+        ("10s", "-12s", "the lock does not come after the opening"),
+    ],
 )
 def test_times_from_the_start_are_checked_once_lengths_are_known(opens: str, closes: str, words: str) -> None:
     text = TEXT.replace(
