@@ -36,7 +36,7 @@ scenes:
     events: [{at: 0.5s, cue: bell, track: {sound: bell}}]
     decision:
       id: way
-      prompt: {en: Where do you go tonight?, sv: Vart vill du i natt?}
+      prompt: {en: The lake or the viaduct?, sv: Sjön eller bron?}
       opens_at: 1s
       closes_at: -4s
       lock: immediate
@@ -228,9 +228,9 @@ async def test_a_story_is_chosen_by_its_keys_typed_and_ended(
 
     assert poster.endswith(".png")
     assert "/art/" in poster
-    assert (question, layout) == ("Vart vill du i natt?", "cards")
+    assert (question, layout) == ("Sjön eller bron?", "cards")
     assert openers is None
-    assert heard["spoken"][0] == ["Vart vill du i natt?. Längs sjön. Över bron", "sv"]
+    assert heard["spoken"][0] == ["Sjön eller bron?. Längs sjön. Över bron", "sv"]
     assert heard["cues"] == [
         {"cue": "bell", "visit": 1, "scene": "platform", "at": "0.500", "track": {"sound": "bell"}}
     ]
