@@ -3,6 +3,8 @@
 PYTHON ?= python3
 PORT   ?= 8080
 OPEN   ?= 1
+COUNT  ?= 100000
+SEED   ?= 1
 
 BIN     := .venv/bin
 BOOT    := $(PYTHON) tools/bootstrap.py
@@ -36,6 +38,9 @@ players-full: install ## run the whole table of docs/players.md, cell by cell; h
 
 simulate: install ## simulate ten thousand decisions with players that do not run here
 	$(BIN)/python -m tests.simulated.decisions
+
+fuzz: install ## read 100,000 story files spoilt by chance (COUNT=…, SEED=…); writes build/fuzz.json
+	nice $(BIN)/python -m tests.fuzz --count $(COUNT) --seed $(SEED)
 
 bench: install ## measure what polls cost early and late, and what stories cost to read; writes build/bench.json
 	$(BIN)/python -m tests.bench.run
@@ -73,4 +78,4 @@ clean: ## remove what was built, but not .venv
 environment-demo:
 	@$(BOOT) demo
 
-.PHONY: help install demo test players players-full simulate bench format lint cover golden lock ci clean environment-demo
+.PHONY: help install demo test players players-full simulate fuzz bench format lint cover golden lock ci clean environment-demo

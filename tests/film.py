@@ -135,7 +135,8 @@ def _asking(film: _Film, scenes: int) -> list[int]:
     wanted = round(scenes * DECISIONS / SCENES)
     asking = [int(_ends(number, scenes)) for number in range(scenes)]
     long = [number for number, length in enumerate(film.lengths) if length >= 90 * 8 and not asking[number]]
-    several = [count for _ in range(max(scenes // SCENES, 1)) for count in SEVERAL][: len(long)]
+    count = min(max(scenes * len(SEVERAL) // SCENES, 1), len(long))
+    several = [SEVERAL[place % len(SEVERAL)] for place in range(count)]
     for number, count in zip(film.rng.sample(long, len(several)), several, strict=True):
         asking[number] = count
     silent = [number for number in range(scenes) if not asking[number]]
