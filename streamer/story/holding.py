@@ -25,16 +25,9 @@ class Trying:
         self._written = written
         self._reached = reached
         self._choices = {each.id: [choice.id for choice in each.choices] for each in story.decisions}
-        self._known: dict[str, bool] = {}
 
     def never_holds(self, expression: Expression) -> bool:
         """Tells whether a condition surely never holds; False also where nothing is known."""
-        known = self._known.get(expression.text)
-        if known is None:
-            known = self._known[expression.text] = self._never_holds(expression)
-        return known
-
-    def _never_holds(self, expression: Expression) -> bool:
         parts = list(self._parts(expression))
         domains = self._domains(parts)
         if domains is None or prod(map(len, domains.values())) > MOST_TRIES:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import takewhile
 
 from streamer.story.model import Choice, Decision, Happening, Scene, Story, Target, instant_within
 from streamer.story.rules import Memory, default_of, enter, happened, offered, take, take_of
@@ -103,16 +104,14 @@ def memory_before(story: Story, progress: Progress, event: Happening) -> Memory 
     """Gives the memory that an event of a visit meets; None: a decision before it is not answered yet."""
     memory = progress.entered
     answers = iter(progress.answers)
-    for _, what in agenda(progress.scene, progress.length):
-        if what is event:
-            return memory
+    for _, what in takewhile(lambda entry: entry[1] is not event, agenda(progress.scene, progress.length)):
         if isinstance(what, Happening):
             memory = happened(story, memory, what)
-        elif (given := next(answers, None)) is not None:
-            memory = _taken(story, memory, given)
+        elif (given := next(answers, None)) is None:
+            return None
         else:
-            break
-    return None
+            memory = _taken(story, memory, given)
+    return memory
 
 
 def agenda(scene: Scene, length: Ticks) -> list[tuple[Ticks, Happening | Decision]]:

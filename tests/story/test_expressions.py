@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from streamer.story.expressions import ExpressionError, Failure, Language, Reading
+from streamer.story.expressions import MAX_FAILURES, ExpressionError, Failure, Language, Reading
 
 TYPES = {
     "state.skill": "int",
@@ -203,3 +203,23 @@ def test_a_language_that_nobody_uses_any_more_is_freed_with_all_that_it_compiled
     del language
 
     assert kept() is None  # at once: the collector does not see what the evaluator holds
+
+
+def test_of_a_checked_story_an_expression_is_compiled_when_it_is_first_evaluated() -> None:
+    language = Language(TYPES, CONDITIONS, asked=("hour",))
+
+    expression = language.compile("state.skill +")  # nobody looks at it yet
+    assert language.asked == {"hour"}
+    assert [evaluated(language, "expert") for _ in range(2)] == [True, True]
+    with pytest.raises(ExpressionError):
+        language.evaluate(expression, READING, {})
+
+
+def test_of_very_many_failures_the_first_are_remembered(language: Language) -> None:
+    language.failures.clear()
+
+    for number in range(MAX_FAILURES + 5):
+        assert isinstance(evaluated(language, f"{number} / (state.skill - 2) > 0"), Failure)
+
+    assert list(language.failures) == [f"{number} / (state.skill - 2) > 0" for number in range(MAX_FAILURES)]
+    language.failures.clear()

@@ -198,3 +198,10 @@ def test_a_file_with_very_many_mistakes_tells_the_first_of_them() -> None:
 def test_a_path_is_spelled_as_an_author_would() -> None:
     assert spelled(("scenes", "a", "decision", "choices", 0, "to")) == "scenes.a.decision.choices[0].to"
     assert spelled(()) == ""
+
+
+def test_data_are_found_by_their_path_and_what_is_not_there_is_none() -> None:
+    tree = parse("a: {b: [1, {c: x}]}", "story.yaml")
+
+    assert tree.value(("a", "b", 1, "c")) == "x"
+    assert [tree.value(path) for path in (("z",), ("a", "b", 7), ("a", "b", "c"), ("a", "b", 0, "c"))] == [None] * 4

@@ -68,3 +68,21 @@ def test_viewings_that_come_to_no_end_are_counted() -> None:
 
     assert (report.stopped, report.endings) == (2, {})
     assert report.length_seconds.longest == 100
+
+
+def test_a_decision_that_left_nothing_to_decide_is_told_and_takes_no_time() -> None:
+    text = story_text("a 20 -> b\nb 20 .").replace(
+        "    next: [{to: b}]",
+        "    decision: {id: only, default: go, choices: [{id: go, label: Go, to: b},"
+        " {id: stay, label: Stay, to: a, when: visits('b') > 0}]}",
+    )
+    story = load_story(text, "story.yaml")
+    simulation = Simulation(story)
+    lengths = {"a": (seconds(20),), "b": (seconds(20),)}
+
+    simulation.add(walk(story, lengths, Plan(), opening=Opening(), segment=seconds(2), most_scenes=9))
+    report = simulation.report()
+
+    assert report.choices == {"only": {"go": 1}}
+    assert set(report.share_of_time_with_less_ahead.values()) == {0}
+    assert report.seconds_between_decisions == Spread()

@@ -7,7 +7,18 @@ import pytest
 from streamer.story.codec import load_story
 from streamer.story.model import Story
 from streamer.story.rules import Memory, Opening, begin
-from streamer.story.visit import DEFAULT, RULE, TIMEOUT, VIEWER, answer, arrive, left_at, re_enter, unanswered
+from streamer.story.visit import (
+    DEFAULT,
+    RULE,
+    TIMEOUT,
+    VIEWER,
+    answer,
+    arrive,
+    left_at,
+    memory_before,
+    re_enter,
+    unanswered,
+)
 from tests.builders import seconds
 
 TEXT = """
@@ -136,3 +147,34 @@ def test_a_take_is_chosen_as_the_scene_is_entered_and_times_count_on_it(story: S
         ("s", None), ("again", None), ("s", seconds(30)), ("again", seconds(30)),
     ]  # fmt: skip
     assert (first.take, first.length, again) == (0, seconds(20), first)
+
+
+def test_an_event_meets_what_was_set_before_it_once_the_decisions_before_it_are_answered(
+    story: Story, memory: Memory
+) -> None:
+    at_1s, never, at_12s, at_13s = story.scenes["s"].events
+    progress = arrive(story, memory, story.scenes["s"], LENGTHS)
+    assert progress.asked is not None
+    answered = answer(story, progress, progress.asked.choices[0], VIEWER)
+    over = answer(story, answered, None, TIMEOUT)
+
+    assert memory_before(story, progress, at_1s) == progress.entered
+    assert memory_before(story, progress, at_12s) is None
+    assert memory_before(story, answered, at_12s) is None  # asked at 10 s, and not answered
+    found = [memory_before(story, over, event) for event in (at_12s, at_13s, never)]
+    assert [each.state["n"] for each in found if each is not None] == [11, 11, 111]
+
+
+def test_a_decision_that_offers_nothing_is_passed_over() -> None:
+    text = TEXT.replace("default: first", "timeout: far").replace(
+        "{id: two, label: Two, set", '{id: two, label: Two, when: "state.n > 9", set'
+    )
+    story = load_story(text, "visit.yaml")
+    progress = arrive(story, begin(story, Opening()), story.scenes["s"], LENGTHS)
+    assert progress.asked is not None
+
+    after = answer(story, progress, progress.asked.choices[0], VIEWER)
+
+    assert [(given.asked.decision.id, given.choice, given.by) for given in after.answers[1:]] == [("never", None, RULE)]
+    assert after.asked is not None
+    assert (after.asked.decision.id, after.memory.chosen) == ("last", {"first": "go"})

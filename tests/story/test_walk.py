@@ -202,3 +202,21 @@ def test_a_walk_goes_the_way_of_a_session(wishes: list[str]) -> None:
         (each.decision, each.choice) for each in found.decisions[: len(answers)]
     ]
     assert timeline.last.scene.end is None or found.ending == timeline.last.scene.end.id
+
+
+def test_a_list_may_answer_what_is_decided_by_rule_or_leave_it_out() -> None:
+    text = story_text("a 20 -> b\nb 20 .").replace(
+        "    next: [{to: b}]",
+        "    decision: {id: only, default: go, choices: [{id: go, label: Go, to: b},"
+        " {id: stay, label: Stay, to: a, when: visits('b') > 0}]}",
+    )
+    story = load_story(text, "story.yaml")
+
+    named, left_out = walked(story, given("only", "go")), walked(story)
+
+    assert [(each.choice, each.by) for each in named.decisions] == [("go", "viewer")]
+    assert [(each.choice, each.by) for each in left_out.decisions] == [("go", "rule")]
+    assert (named.taken, left_out.taken) == (1, 0)
+    assert named.scenes == left_out.scenes
+    with pytest.raises(WalkError, match="does not offer 'stay'; it offers go"):
+        walked(story, given("only", "stay"))
