@@ -20,6 +20,7 @@ from typing import Any
 from cel_expr_python import cel
 
 MAX_CHARACTERS = 1024
+SECTIONS = ("state", "profile", "arm")  # of values: what stands before the dot
 TYPES = {
     "bool": cel.Type.BOOL,
     "int": cel.Type.INT,
@@ -87,8 +88,9 @@ class Failure:
 class Reading:
     """What expressions read of a story's memory; `settled` gathers what named conditions gave."""
 
-    values: Mapping[str, object]  # by full name
-    visits: Mapping[str, int]
+    values: Mapping[str, object] = field(default_factory=dict)  # by full name
+    sections: tuple[tuple[str, Mapping[str, object]], ...] = ()  # likewise, by section: "state", "profile", "arm"
+    visits: Mapping[str, int] = field(default_factory=dict)
     chosen: Mapping[str, str] = field(default_factory=dict)
     score: int = 0
     hour: int = 0  # at which the session opened: 0 to 23
@@ -130,6 +132,10 @@ class Language:
         self.conditions = frozenset(conditions)
         # CEL's own names are narrower than an author's.
         self._mangled = {name: _spelled(name, number) for number, name in enumerate(sorted(self.names))}
+        self._by_section: dict[str, dict[str, str]] = {section: {} for section in SECTIONS}
+        for full, spelled in self._mangled.items():
+            section, _, name = full.partition(".")
+            self._by_section[section][name] = spelled
         # Conditions are functions, so that one is looked at when it is asked for and not before.
         self._calls = {name: f"condition_{number}" for number, name in enumerate(sorted(self.conditions))}
         self._compiled: dict[str, Expression] = {}
@@ -210,6 +216,9 @@ class Language:
         """Gives the expression's value, or why it has none (division by zero, overflow, a number without end)."""
         if reading.activation is None:
             values = {self._mangled[name]: value for name, value in reading.values.items()}
+            for section, held in reading.sections:
+                spelled = self._by_section[section]
+                values.update({spelled[name]: value for name, value in held.items()})
             reading.activation = self._env.Activation(values)
         self.reading, self._known = reading, conditions
         if expression.program is None:

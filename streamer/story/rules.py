@@ -354,11 +354,8 @@ def _evaluated(story: Story, memory: Memory, expression: Expression) -> Value | 
 def _reading(memory: Memory) -> Reading:
     """Gives what expressions read of a memory: named conditions are settled once for all that is asked of it."""
     given = memory.given
-    values: dict[str, object] = {f"state.{name}": value for name, value in memory.state.items()}
-    values |= {f"profile.{name}": value for name, value in given.profile.items()}
-    values |= {f"arm.{name}": value for name, value in given.arms.items()}
     return Reading(
-        values=values,
+        sections=(("state", memory.state), ("profile", given.profile), ("arm", given.arms)),
         visits=memory.visits,
         chosen=memory.chosen,
         score=memory.score,
