@@ -194,6 +194,10 @@ def _check_way_on(story: Story, tree: Tree, path: Path, scene: Scene) -> None:
                 tree.add((*place, "choices", number), problem, "Add one of them")
         if decision.timeout is not None:
             _check_rules(story, tree, (*place, "timeout"), (Rule(to=decision.timeout),))
+    leads = all(choice.to is not None for decision in scene.decisions for choice in decision.choices)
+    if scene.end is None and scene.decisions and not rules and leads and goes_by_itself(scene):
+        problem = "every choice has a 'when': where none holds, nothing is asked and there is no scene to go on with"
+        tree.add(path, problem, "Give the scene a 'next', or one choice no 'when'")
     if scene.end is None and rules and goes_by_itself(scene):
         _check_rules(story, tree, (*path, "next") if scene.next else ("groups", scene.id), rules)
 

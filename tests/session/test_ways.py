@@ -190,3 +190,27 @@ def test_a_film_is_published_whole_and_never_cut() -> None:
     assert edge.published == path.settled == 14
     assert advanced(course, edge, Register(), Ticks(0), now_ms=9, policy=Policy()) is edge
     assert not may_be_cut(path, 3)
+
+
+def test_an_ending_that_asks_without_a_loop_keeps_its_last_segment_for_the_end_of_the_list() -> None:
+    path = after(AFTER.replace("hold: true, ", ""))
+
+    assert path.open is not None
+    assert path.listable == path.settled - 1
+    assert follow(path, step("more", "enough")).complete
+    assert follow(path, step("more", "extra")).last.scene.id == "bonus"
+
+
+def test_a_decision_that_offers_nothing_is_passed_over_and_more_time_is_only_where_it_is_given() -> None:
+    text = ALIKE.replace("label: A,", "label: A, when: state.n > 5,").replace(
+        "label: B,", "label: B, when: state.n > 5,"
+    )
+    text = text.replace("media: {src: ask}\n", "media: {src: ask}\n    next: [{to: over}]\n")
+    path = start_timeline(staged_text(text, {"ask": seconds(14), "over": seconds(8)}))
+    more = AFTER.replace("hold: true, ", "accessible: {extend: 3x}, ")
+
+    assert path.whole
+    assert [visit.scene.id for visit in path.visits] == ["ask", "over"]
+    assert path.memory.state == {"n": 10}
+    assert not path.stage.story.can_extend
+    assert after(more).stage.story.can_extend

@@ -602,3 +602,15 @@ def test_a_default_by_rule_needs_a_choice_that_is_always_offered() -> None:
             " offered. Let one of them have no 'when'"
         )
     ]
+
+
+def test_a_scene_whose_choices_may_all_be_missing_goes_on_nowhere() -> None:
+    text = (
+        "story: 1\nid: a\ntitle: A\nstart: a\nstate: {n: {type: int, default: 0}}\nscenes:\n  a:\n    media: {src: a}\n"
+        "    decision: {id: d, timeout: b, choices: [{id: c, label: C, to: b, when: state.n > 0}]}\n"
+        "  b: {media: {src: b}, end: {id: b}}\n"
+    )
+
+    assert [error.field for error in errors_of(text)] == ["scenes.a"]
+    assert errors_of(text.replace("    decision", "    next: [{to: b}]\n    decision")) == []
+    assert errors_of(text.replace(", when: state.n > 0", "")) == []
