@@ -25,8 +25,8 @@ demo: environment-demo ## package the sample story and serve it (PORT=8080; OPEN
 	$(BIN)/branchline package media/sample/story.yaml --library $(LIBRARY)
 	exec $(BIN)/branchline serve --library $(LIBRARY) --state build/state --port $(PORT) $(if $(filter 1,$(OPEN)),--open)
 
-test: install ## run the tests, all but those that need a browser or a player; COVER=1 demands every branch of the core
-	$(PYTEST) -n 2 -m "not players" $(if $(COVER),--cov --cov-report=term-missing)
+test: install ## run the tests, all but those that need a browser or a player
+	$(PYTEST) -n 2 -m "not players"
 
 players: install ## run the tests with a real browser and real players (as root, installs them)
 	tools/players.sh
@@ -57,8 +57,8 @@ lint: install ## check form, types, imports, spelling and the Dockerfile
 	$(BIN)/codespell
 	$(BIN)/hadolint Dockerfile
 
-cover: install ## measure branch coverage of the core, which is to be whole, by the tests that play nothing
-	$(PYTEST) -n 2 -m "not players and not e2e" --cov --cov-report=term-missing
+cover: install ## measure branch coverage of the core, which is to be whole
+	$(PYTEST) -n 2 -m "not players and not e2e and not film" --cov --cov-report=term-missing
 
 golden: install ## write the golden files anew; read the difference before you commit it
 	$(PYTEST) -m "not players" --golden-update
@@ -68,8 +68,7 @@ lock: install ## resolve the dependencies anew and export the lock files made fr
 	$(BIN)/uv export --quiet --frozen --no-header --no-annotate --no-default-groups --no-emit-project --output-file requirements.lock
 	$(BIN)/uv export --quiet --frozen --no-header --no-annotate --only-group environment --output-file tools/uv.lock.txt
 
-ci: export COVER = 1
-ci: lint test players ## all that has to pass before a change lands
+ci: lint cover test players ## all that has to pass before a change lands
 
 clean: ## remove what was built, but not .venv
 	rm -rf build dist .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache media/sample/footage

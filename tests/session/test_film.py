@@ -18,6 +18,8 @@ from streamer.units import TICKS_PER_SECOND, Ticks
 from tests.film import film_stage
 from tests.watching import Watching
 
+pytestmark = pytest.mark.film
+
 SEGMENT = Ticks(2 * TICKS_PER_SECOND)
 PROFILES: tuple[dict[str, str], ...] = ({}, {"lang": "sv"}, {"cut": "short"}, {"lang": "sv", "cut": "short"})
 MOST = 120  # scenes of one viewing
@@ -67,7 +69,7 @@ def assert_whole(watching: Watching) -> None:
         assert (after.start, after.first) == (before.end, before.after)
 
 
-@settings(max_examples=12, deadline=None, phases=SEEDS_ALONE)
+@settings(max_examples=6, deadline=None, phases=SEEDS_ALONE)
 @given(seed=st.integers(0, 2**32), profile=st.sampled_from(PROFILES), chance=st.booleans())
 def test_a_viewing_of_the_film_is_what_walk_tells_with_the_same_answers(
     seed: int, profile: dict[str, str], *, chance: bool
@@ -80,7 +82,7 @@ def test_a_viewing_of_the_film_is_what_walk_tells_with_the_same_answers(
     assert_whole(watching)
 
 
-@settings(max_examples=8, deadline=None, phases=SEEDS_ALONE)
+@settings(max_examples=4, deadline=None, phases=SEEDS_ALONE)
 @given(seed=st.integers(0, 2**32), chance=st.booleans())
 def test_who_goes_back_goes_on_as_if_what_came_after_had_not_been(seed: int, *, chance: bool) -> None:
     watching = Watching(film(chance=chance), Opening(seed=seed), seed, leaves=0.03)
@@ -93,7 +95,7 @@ def test_who_goes_back_goes_on_as_if_what_came_after_had_not_been(seed: int, *, 
     assert_same(watching)
 
 
-@settings(max_examples=5, deadline=None, phases=SEEDS_ALONE)
+@settings(max_examples=3, deadline=None, phases=SEEDS_ALONE)
 @given(seed=st.integers(0, 2**32), scenes=st.integers(2, 30))
 def test_who_begins_again_by_the_menu_sees_the_story_anew(seed: int, scenes: int) -> None:
     watching = Watching(film(chance=False), Opening(seed=seed), seed)

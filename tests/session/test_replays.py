@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 
+import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
@@ -17,6 +18,8 @@ from tests.builders import ADDRESSES
 from tests.film import film_stage
 from tests.readers import read_media
 from tests.watching import Watching
+
+pytestmark = pytest.mark.film
 
 SEEDS_ALONE = (Phase.explicit, Phase.reuse, Phase.generate)  # there is no simpler seed
 SCENES = 25
@@ -53,7 +56,7 @@ def is_allowed(story: Story, name: str, value: Value) -> bool:
             return isinstance(value, int) and variable.minimum <= value <= variable.maximum
 
 
-@settings(max_examples=6, deadline=None, phases=SEEDS_ALONE)
+@settings(max_examples=3, deadline=None, phases=SEEDS_ALONE)
 @given(seed=st.integers(0, 2**32))
 def test_the_same_events_give_the_same_path_and_the_same_lists_to_the_byte(seed: int) -> None:
     watching = watched(seed)
@@ -67,7 +70,7 @@ def test_the_same_events_give_the_same_path_and_the_same_lists_to_the_byte(seed:
         assert listed(again, name, edge) == listed(watching.timeline, name, edge)
 
 
-@settings(max_examples=6, deadline=None, phases=SEEDS_ALONE)
+@settings(max_examples=3, deadline=None, phases=SEEDS_ALONE)
 @given(seed=st.integers(0, 2**32))
 def test_at_every_step_every_variable_is_of_its_type_and_within_its_bounds(seed: int) -> None:
     watching = watched(seed)
@@ -83,7 +86,7 @@ def test_at_every_step_every_variable_is_of_its_type_and_within_its_bounds(seed:
         assert [name for name, value in memory.state.items() if not is_allowed(story, name, value)] == []
 
 
-@settings(max_examples=6, deadline=None, phases=SEEDS_ALONE)
+@settings(max_examples=3, deadline=None, phases=SEEDS_ALONE)
 @given(seed=st.integers(0, 2**32), which=st.integers(0, 100))
 def test_a_checkpoint_gives_back_the_memory_that_it_kept_all_of_it(seed: int, which: int) -> None:
     watching = watched(seed, leaves=0)
@@ -100,7 +103,7 @@ def test_a_checkpoint_gives_back_the_memory_that_it_kept_all_of_it(seed: int, wh
     assert (entered.first, entered.start) == (cut, timeline.end_of(cut - 1))
 
 
-@settings(max_examples=6, deadline=None, phases=SEEDS_ALONE)
+@settings(max_examples=3, deadline=None, phases=SEEDS_ALONE)
 @given(seed=st.integers(0, 2**32))
 def test_every_branch_that_is_listed_is_the_one_that_was_committed(seed: int) -> None:
     watching = watched(seed)

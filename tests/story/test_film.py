@@ -21,6 +21,8 @@ from streamer.units import TICKS_PER_SECOND, Ticks
 from tests.film import CANDIDATES, LONG, NESTED, film_data, film_text
 from tests.naive import naive_walk, seconds_of
 
+pytestmark = pytest.mark.film
+
 SEGMENT = Ticks(2 * TICKS_PER_SECOND)
 FRAME = Fraction(1, 24)
 POLICIES: tuple[Policy, ...] = ("default", "first", "uniform")
@@ -136,7 +138,7 @@ def test_a_hundred_viewers_find_their_ways_through_the_film() -> None:
     assert failures_of(story) == ()
 
 
-@settings(max_examples=40, deadline=None, phases=SEEDS_ALONE)
+@settings(max_examples=20, deadline=None, phases=SEEDS_ALONE)
 @given(
     seed=st.integers(0, 2**32),
     policy=st.sampled_from(POLICIES),

@@ -9,6 +9,8 @@ import pytest
 
 from tests.fuzz import MOST_MEMORY_MIB, ROOT, bases, read_cases, spoilt
 
+pytestmark = pytest.mark.film
+
 SEED = 2  # another than that of `make fuzz`
 
 
