@@ -21,6 +21,7 @@ def watched(rules: Rules, server: Server, link: Link = QUICK) -> Player:
     return Player(rules=rules, link=link, server=server).watch(200)
 
 
+@pytest.mark.timeout(400)
 def test_no_decision_makes_anybody_stall_and_no_list_trips_a_player() -> None:
     found = run(400)
 
