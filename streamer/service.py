@@ -7,6 +7,7 @@ from collections import OrderedDict
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from typing import Protocol
 
 import msgspec
 import structlog
@@ -101,6 +102,15 @@ class Asks:
 NOTHING = Asks()
 EVERYBODY = ""  # in place of a viewer, where a variable belongs to the story
 LookUp = Callable[[str, str, Mapping[str, Value]], Awaitable[Mapping[str, object]]]  # story, viewer, inputs: inputs
+
+
+class Going(Protocol):
+    """Goes elsewhere: to a checkpoint, or by the menu."""
+
+    def __call__(
+        self, record: SessionRecord, timeline: Timeline, where: str, answer_id: str, /, *, published: int
+    ) -> SessionRecord:
+        """Gives the record with the viewer gone there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -334,15 +344,7 @@ class Sessions:
             NotAllowed: the token is not the session's.
             NotFound, TooMany: see streamer.session.choosing.
         """
-        live = await self._controlled(session_id, token)
-        for _ in range(MAX_SAVES):
-            await self._settle(live)
-            async with live.lock:
-                record = gone_back(live.record, live.timeline, checkpoint, answer_id, published=live.reserved)
-                if record is live.record or await self._saved(live, record):
-                    return live.timeline.run
-            await self._reload(live)
-        raise Conflict("the session changes too fast; try again")
+        return await self._gone(session_id, token, gone_back, checkpoint, answer_id)
 
     async def take_from_menu(self, session_id: str, token: str, item: str, answer_id: str) -> int:
         """Takes a viewer where a menu item leads, and gives the run that goes on from there.
@@ -351,11 +353,14 @@ class Sessions:
             NotAllowed: the token is not the session's.
             NotFound, TooMany: see streamer.session.choosing.
         """
+        return await self._gone(session_id, token, taken_from_the_menu, item, answer_id)
+
+    async def _gone(self, session_id: str, token: str, going: Going, where: str, answer_id: str) -> int:
         live = await self._controlled(session_id, token)
         for _ in range(MAX_SAVES):
             await self._settle(live)
             async with live.lock:
-                record = taken_from_the_menu(live.record, live.timeline, item, answer_id, published=live.reserved)
+                record = going(live.record, live.timeline, where, answer_id, published=live.reserved)
                 if record is live.record or await self._saved(live, record):
                     return live.timeline.run
             await self._reload(live)

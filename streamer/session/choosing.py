@@ -91,12 +91,7 @@ def gone_back(
         return record
     if checkpoint_passed(timeline, checkpoint, published) is None:
         raise NotFound(f"the viewer has not passed a checkpoint {checkpoint!r}", checkpoint=checkpoint)
-    event: Event
-    if _is_over(timeline, published):
-        event = Restarted(checkpoint=checkpoint, answer_id=answer_id)
-    else:
-        event = WentBack(checkpoint=checkpoint, answer_id=answer_id, cut=timeline.cut_from(published))
-    return msgspec.structs.replace(record, events=(*record.events, event))
+    return _gone(record, timeline, published, answer_id, checkpoint=checkpoint)
 
 
 def taken_from_the_menu(
@@ -116,12 +111,7 @@ def taken_from_the_menu(
         raise NotFound("the viewer has seen nothing yet", item=item)
     if all(each.id != item for each in menu_of(timeline, published)):
         raise NotFound(f"the menu has no item {item!r} now", item=item)
-    event: Event
-    if _is_over(timeline, published):
-        event = Restarted(item=item, answer_id=answer_id)
-    else:
-        event = WentBack(item=item, answer_id=answer_id, cut=timeline.cut_from(published))
-    return msgspec.structs.replace(record, events=(*record.events, event))
+    return _gone(record, timeline, published, answer_id, item=item)
 
 
 def menu_of(timeline: Timeline, published: int) -> tuple[MenuItem, ...]:
@@ -142,8 +132,17 @@ def _is_done(record: SessionRecord, answer_id: str) -> bool:
     return False
 
 
-def _is_over(timeline: Timeline, published: int) -> bool:
-    return timeline.complete and published >= timeline.settled
+def _gone(
+    record: SessionRecord, timeline: Timeline, published: int, answer_id: str, *, checkpoint: str = "", item: str = ""
+) -> SessionRecord:
+    """Gives the record with the viewer gone elsewhere: in the same list, or in a new run once the end was published."""
+    event: Event
+    if timeline.complete and published >= timeline.settled:
+        event = Restarted(checkpoint=checkpoint, item=item, answer_id=answer_id)
+    else:
+        cut = timeline.cut_from(published)
+        event = WentBack(checkpoint=checkpoint, item=item, answer_id=answer_id, cut=cut)
+    return msgspec.structs.replace(record, events=(*record.events, event))
 
 
 def _checked(timeline: Timeline, answer: Answer) -> Choice:

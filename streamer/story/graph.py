@@ -24,7 +24,7 @@ from streamer.story.model import (
     Variant,
     text_in,
 )
-from streamer.story.rules import goes_by_itself, scenes_of, ways_on
+from streamer.story.rules import always_leads, goes_by_itself, scenes_of, ways_on
 from streamer.story.simulate import Report
 from streamer.units import Ticks, decimal_seconds
 
@@ -199,7 +199,7 @@ def _ways_from(story: Story, scene: Scene) -> Iterator[Way]:
     if not asked:
         for after, conditions, groups, weight in _led(story, alone):
             yield Way(before=scene.id, after=after, conditions=conditions, groups=groups, weight=weight)
-    if story.fallback is not None and scene.end is None and not all(_always_leads(story, each) for each in targets):
+    if story.fallback is not None and scene.end is None and not all(always_leads(story, each) for each in targets):
         yield Way(before=scene.id, after=story.fallback, is_fallback=True)
 
 
@@ -243,19 +243,6 @@ def _led(story: Story, rules: Iterable[Rule]) -> Iterator[_Led]:
 
 def _and(conditions: tuple[str, ...], when: Expression | None) -> tuple[str, ...]:
     return conditions if when is None else (*conditions, when.text)
-
-
-def _always_leads(story: Story, rules: tuple[Rule, ...]) -> bool:
-    seen: set[Target] = set()
-    todo = [rule.to for rule in rules if rule.when is None]
-    while todo:
-        target = todo.pop()
-        if not target.startswith("@"):
-            return True
-        if target not in seen:
-            seen.add(target)
-            todo += [rule.to for rule in story.groups[target[1:]] if rule.when is None]
-    return False
 
 
 def _is_default(decision: Decision, choice: Choice) -> bool:

@@ -10,7 +10,7 @@ from streamer.story.file import shown
 from streamer.story.holding import Trying
 from streamer.story.labels import WHO, places_in
 from streamer.story.model import Decision, Rule, Scene, Story, Target, Text, instant_within
-from streamer.story.rules import goes_by_itself, possible_successors, scenes_of, ways_on
+from streamer.story.rules import always_leads, goes_by_itself, possible_successors, scenes_of, ways_on
 from streamer.story.shape import closest
 from streamer.story.tree import Path, Tree, spelled
 from streamer.story.visit import Lengths
@@ -41,7 +41,7 @@ def check_graph(story: Story, tree: Tree) -> None:
         _check_several(tree, scene, places)
     if story.fallback is None:
         for place, target in (("start",), story.start), *((("menu", n), each.to) for n, each in enumerate(story.menu)):
-            if not _always_leads(story, (Rule(to=target),)):
+            if not always_leads(story, (Rule(to=target),)):
                 problem = "no rule of the start may hold" if place == ("start",) else "no rule of its target may hold"
                 tree.add(place, problem, "Let its last rule have no 'when', or name a 'fallback' scene")
     _check_circles(story, tree)
@@ -209,25 +209,12 @@ def _leads_later(scene: Scene, index: int) -> bool:
 
 
 def _check_rules(story: Story, tree: Tree, path: Path, rules: tuple[Rule, ...]) -> None:
-    if not _always_leads(story, rules):
+    if not always_leads(story, rules):
         tree.add(
             path,
             "there may be no rule that holds, and then no scene to go on with",
             "Let the last rule have no 'when', or name a 'fallback' scene",
         )
-
-
-def _always_leads(story: Story, rules: tuple[Rule, ...]) -> bool:
-    seen: set[Target] = set()
-    todo = [rule.to for rule in rules if rule.when is None]
-    while todo:
-        target = todo.pop()
-        if not target.startswith("@"):
-            return True
-        if target not in seen:
-            seen.add(target)
-            todo.extend(rule.to for rule in story.groups[target[1:]] if rule.when is None)
-    return False
 
 
 def _check_circles(story: Story, tree: Tree) -> None:

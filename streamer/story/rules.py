@@ -259,10 +259,10 @@ def possible_targets(story: Story, scene: Scene) -> tuple[Target, ...]:
 
 def goes_by_itself(scene: Scene) -> bool:
     """Tells whether a visit may end with no target kept of its decisions."""
-    return not any(_always_leads(decision) for decision in scene.decisions)
+    return not any(_has_always_a_target(decision) for decision in scene.decisions)
 
 
-def _always_leads(decision: Decision) -> bool:
+def _has_always_a_target(decision: Decision) -> bool:
     """Tells whether every way through a decision has a target; one with no choice offered has none."""
     if any(choice.to is None for choice in decision.choices):
         return False
@@ -273,6 +273,20 @@ def possible_successors(story: Story, scene: Scene) -> frozenset[str]:
     """Gives the scenes that may come after this one on some path, whatever the memory; the menu aside."""
     found = {name for target in possible_targets(story, scene) for name in scenes_of(story, target)}
     return frozenset(found | {story.fallback} if story.fallback and scene.end is None else found)
+
+
+def always_leads(story: Story, rules: tuple[Rule, ...]) -> bool:
+    """Tells whether some rule holds whatever the memory, and leads to a scene."""
+    seen: set[Target] = set()
+    todo = [rule.to for rule in rules if rule.when is None]
+    while todo:
+        target = todo.pop()
+        if not target.startswith("@"):
+            return True
+        if target not in seen:
+            seen.add(target)
+            todo.extend(rule.to for rule in story.groups[target[1:]] if rule.when is None)
+    return False
 
 
 def scenes_of(story: Story, target: Target) -> frozenset[str]:

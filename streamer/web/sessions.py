@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
@@ -126,22 +127,22 @@ async def place(request: web.Request) -> web.Response:
 
 async def go_back(request: web.Request) -> web.Response:
     """Takes a viewer back to a checkpoint."""
-    token = _token(request)
-    body = await _body(request, {"checkpoint", "answer_id"})
-    session = request.match_info["session"]
-    checkpoint, answer_id = _word(body, "checkpoint"), _word(body, "answer_id")
-    run = await request.app[SESSIONS].go_back(session, token, checkpoint, answer_id)
-    told = {"run": run, "playback_url": f"{public_url(request)}/s/{session}/{run}/index.m3u8"}
-    return web.json_response(told, headers=NO_STORE)
+    return await _gone(request, request.app[SESSIONS].go_back, "checkpoint")
 
 
 async def take_from_menu(request: web.Request) -> web.Response:
     """Takes a viewer where a menu item leads."""
+    return await _gone(request, request.app[SESSIONS].take_from_menu, "item")
+
+
+async def _gone(
+    request: web.Request, going: Callable[[str, str, str, str], Awaitable[int]], where: str
+) -> web.Response:
     token = _token(request)
-    body = await _body(request, {"item", "answer_id"})
+    body = await _body(request, {where, "answer_id"})
     session = request.match_info["session"]
-    item, answer_id = _word(body, "item"), _word(body, "answer_id")
-    run = await request.app[SESSIONS].take_from_menu(session, token, item, answer_id)
+    place, answer_id = _word(body, where), _word(body, "answer_id")
+    run = await going(session, token, place, answer_id)
     told = {"run": run, "playback_url": f"{public_url(request)}/s/{session}/{run}/index.m3u8"}
     return web.json_response(told, headers=NO_STORE)
 
