@@ -15,12 +15,14 @@ from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from operator import is_
 from typing import Any
 
 from cel_expr_python import cel
 
 MAX_CHARACTERS = 1024
 SECTIONS = ("state", "profile", "arm")  # of values: what stands before the dot
+NOTHING_HELD: Mapping[str, object] = {}
 TYPES = {
     "bool": cel.Type.BOOL,
     "int": cel.Type.INT,
@@ -138,6 +140,8 @@ class Language:
             self._by_section[section][name] = spelled
         # Conditions are functions, so that one is looked at when it is asked for and not before.
         self._calls = {name: f"condition_{number}" for number, name in enumerate(sorted(self.conditions))}
+        self._held: tuple[Mapping[str, object], ...] = (NOTHING_HELD,) * len(SECTIONS)
+        self._handed_over: Any = None  # the values of `_held`
         self._compiled: dict[str, Expression] = {}
         self._needed: dict[str, Expression] = {}  # of a checked story, those compiled by now
         declared = {self._mangled[name]: TYPES.get(kind, cel.Type.DYN) for name, kind in variables.items()}
@@ -215,11 +219,7 @@ class Language:
     ) -> bool | int | float | str | Failure:
         """Gives the expression's value, or why it has none (division by zero, overflow, a number without end)."""
         if reading.activation is None:
-            values = {self._mangled[name]: value for name, value in reading.values.items()}
-            for section, held in reading.sections:
-                spelled = self._by_section[section]
-                values.update({spelled[name]: value for name, value in held.items()})
-            reading.activation = self._env.Activation(values)
+            reading.activation = self._activation(reading)
         self.reading, self._known = reading, conditions
         if expression.program is None:
             expression = self._needed.get(expression.text) or self._compiled_now(expression.text)
@@ -230,6 +230,24 @@ class Language:
         if isinstance(value, float) and not math.isfinite(value):
             return self._failed(expression, f"gave {value}")
         return value
+
+    def _activation(self, reading: Reading) -> Any:
+        """Gives the values as the evaluator reads them: those of before, where the mappings are the same.
+
+        Mappings are never changed, only replaced, and most steps of a story replace none: handing them over is what
+        costs most of a step.
+        """
+        held = tuple(mapping for _, mapping in reading.sections)
+        if held and all(map(is_, held, self._held)):
+            return self._handed_over
+        values = {self._mangled[name]: value for name, value in reading.values.items()}
+        for section, mapping in reading.sections:
+            spelled = self._by_section[section]
+            values.update({spelled[name]: value for name, value in mapping.items()})
+        activation = self._env.Activation(values)
+        if held:
+            self._held, self._handed_over = held, activation
+        return activation
 
     def _compiled_now(self, text: str) -> Expression:
         compiled = self._needed[text] = self._compile(text)

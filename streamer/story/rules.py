@@ -159,12 +159,12 @@ def take(story: Story, memory: Memory, decision: Decision, choice: Choice) -> Me
 def _with_effects(story: Story, memory: Memory, effects: Effects) -> Memory:
     if not effects:
         return memory
-    state = dict(memory.state)
+    state = memory.state
     for name, effect in effects:
         value = _evaluated(story, replace(memory, state=state), effect) if isinstance(effect, Expression) else effect
         variable = story.state[name]
         if not isinstance(value, Failure) and _is_writable(variable, value):
-            state[name] = fitted(variable, value)
+            state = {**state, name: fitted(variable, value)}
     return replace(memory, state=state)
 
 

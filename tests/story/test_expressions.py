@@ -223,3 +223,17 @@ def test_of_very_many_failures_the_first_are_remembered(language: Language) -> N
 
     assert list(language.failures) == [f"{number} / (state.skill - 2) > 0" for number in range(MAX_FAILURES)]
     language.failures.clear()
+
+
+def test_values_that_stay_are_handed_over_once_and_others_anew() -> None:
+    language = Language({"state.n": "int", "profile.n": "int"})
+    both = language.compile("state.n * 10 + profile.n")
+    profile: dict[str, object] = {"n": 1}
+    arms: dict[str, object] = {}
+    first: dict[str, object] = {"n": 2}
+
+    def given(state: dict[str, object]) -> object:
+        sections = (("state", state), ("profile", profile), ("arm", arms))
+        return language.evaluate(both, Reading(sections=sections), {})
+
+    assert [given(first), given(first), given({"n": 3}), given(first)] == [21, 21, 31, 21]
