@@ -322,7 +322,7 @@ def _change(rng: random.Random, data: Any) -> None:
         case 6 if isinstance(around, list):
             around.insert(key, _copied(around[key]))
         case _:
-            around[key] = rng.choice(ODD)
+            around[key] = _copied(rng.choice(ODD))  # the next change may go into it
 
 
 def _copied(value: Any) -> Any:
