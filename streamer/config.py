@@ -48,6 +48,24 @@ class StateSettings(_Section):
     path: Path = Field(Path("state"), description="folder of the session store and of the secret")
 
 
+class StoreSettings(_Section):
+    """Where sessions live."""
+
+    url: Annotated[
+        str, Field(pattern=r"^$|^memory:$|^(redis|rediss|redis\+sentinel)://[^\s/]+(/[^\s]*)?$|^unix://[^\s]+$")
+    ] = Field(
+        "",
+        description="address of a Redis or Valkey server that all replicas share: redis://user:password@host:6379/0,"
+        " rediss:// for TLS, unix:///path, or redis+sentinel://host:26379,host:26379/name; BRANCHLINE_STORE_URL goes"
+        " before it; memory: forgets when the process ends; empty: a file in state.path",
+    )
+    timeout_seconds: Seconds = Field(1, description="seconds that an answer of the server is waited for")
+    connections: Count = Field(64, description="connections to the server at once, at most")
+    prefix: Annotated[str, Field(pattern=r"^[A-Za-z0-9._:-]{1,64}$")] = Field(
+        "branchline:", description="what all keys and channels on the server begin with"
+    )
+
+
 class MediaSettings(_Section):
     """Where players fetch media."""
 
@@ -103,6 +121,7 @@ class Settings(_Section):
     server: ServerSettings = ServerSettings()
     library: LibrarySettings = LibrarySettings()
     state: StateSettings = StateSettings()
+    store: StoreSettings = StoreSettings()
     media: MediaSettings = MediaSettings()
     lookup: LookupSettings = LookupSettings()
     pacing: PacingSettings = PacingSettings()

@@ -5,6 +5,7 @@ BranchlineError
 ├── PackagingError    the operator: footage, ffmpeg, disk
 ├── ConfigError       the operator: a setting
 ├── LibraryError      the operator: a package that is missing or damaged
+├── StoreError        the operator: the session store does not answer
 └── SessionError      the viewer: a request about a playback session
     ├── MalformedRequest   a field is missing or wrong
     ├── NotAllowed         the control token is missing or wrong
@@ -92,6 +93,10 @@ class ConfigError(BranchlineError):
 
 class LibraryError(BranchlineError):
     """A packaged story or its media is missing or damaged."""
+
+
+class StoreError(BranchlineError):
+    """The session store does not answer; nothing is known to be stored that was being stored."""
 
 
 class SessionError(BranchlineError):

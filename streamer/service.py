@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
@@ -14,7 +15,7 @@ import structlog
 
 from streamer.clock import Clock
 from streamer.config import Settings
-from streamer.errors import Conflict, MalformedRequest, NotAllowed, NotFound, SessionGone, TooMany
+from streamer.errors import Conflict, MalformedRequest, NotAllowed, NotFound, SessionGone, StoreError, TooMany
 from streamer.hls.cmcd import Cmcd
 from streamer.hls.delivery import Directives
 from streamer.identity import Identity, Ticket, seed_of
@@ -34,6 +35,7 @@ from streamer.session.pacing import (
     due,
     lists,
     may_be_cut,
+    merged,
     next_change_ms,
     playhead,
     still_from_ms,
@@ -46,7 +48,7 @@ from streamer.session.pacing import (
 from streamer.session.timeline import Timeline
 from streamer.shelf import Edition, Shelf
 from streamer.spelled import Paths, Spelled
-from streamer.store.base import Store, Stored
+from streamer.store.base import LOST, Change, Store, Stored
 from streamer.story.model import Story, Value
 from streamer.story.profile import checked_profile, language_of, looked_up, with_language
 from streamer.story.rules import Opening, failures_of
@@ -60,6 +62,7 @@ NOTHING_ASKED = Directives()
 MAX_SAVES = 8  # tries of one compare-and-swap before the request is given up
 
 KEEP_ALIVE_MS = 15_000
+STORE_AGAIN_MS = 1000  # until a store is asked again that did not answer
 RUN_MARK = 10_000_000  # segments that one run cannot have: a mark is run * RUN_MARK + segments
 
 
@@ -77,6 +80,8 @@ class Live:
     timeline: Timeline
     written_ms: int
     expires_ms: int
+    alone: bool = True  # no other process has asked for the session
+    old: bool = False  # another process has changed it: what is here is to be read again
     wake: asyncio.Event | None = None  # made by who waits; set and dropped by who changes something
     streams: int = 0
     answered_ms: int = 0  # when a picture's list was last given
@@ -236,7 +241,7 @@ class Sessions:
         Nothing is stored, and nothing moves.
         """
         ticket = self._ticket(session_id)
-        live = self._live.get(session_id)
+        live = await self._here(session_id)
         if live is not None:
             return self._resumed(live.register, self._play(live), run)
         stored = await self._store.load(session_id)
@@ -254,7 +259,7 @@ class Sessions:
     async def head(self, session_id: str, rendition_id: str, *, run: int | None = None, form: Form = PLAIN) -> int:
         """Gives the length of the playlist as it is now, for HEAD: no sign of life, nothing stored or moved."""
         ticket = self._ticket(session_id)
-        live = self._live.get(session_id)
+        live = await self._here(session_id)
         if live is None:
             edition = await self._shelf.edition(ticket.story, ticket.revision)
             stored = await self._store.load(session_id)
@@ -282,19 +287,25 @@ class Sessions:
             SessionGone: the session has expired.
             MalformedRequest: more segments are asked for than can be coming.
         """
-        live = await self._entered(session_id)
+        live = await self._entered(session_id, asked.segments)
         if rendition_of(live.edition.package, rendition_id) is None:
             raise NotFound(f"there is no rendition {rendition_id!r}", rendition=rendition_id)
         if run is not None and run != live.timeline.run:
             return self._former(live, rendition_id, run, form)
         picture = rendition_id != live.edition.package.audio.id
-        idle_ms = self._clock.now_ms() - live.answered_ms if picture and live.answered_ms else None
+        # How often a player looks can be told only where all its requests come here.
+        seen = picture and live.alone and live.answered_ms
+        idle_ms = self._clock.now_ms() - live.answered_ms if seen else None
         self._sign(live, starts=not self._policy.requests_seen, idle_ms=idle_ms)
-        await self._settle(live)
-        if asked.segments is not None and not self._all_listed(live):
-            if too_far(live.timeline, live.edge, asked.segments, asked.parts):
-                raise MalformedRequest("_HLS_msn", "such a segment or part lies too far ahead")
-            await self._hold(live, asked.segments, asked.parts)
+        try:
+            await self._settle(live)
+            if asked.segments is not None and not self._all_listed(live):
+                if too_far(live.timeline, live.edge, asked.segments, asked.parts):
+                    raise MalformedRequest("_HLS_msn", "such a segment or part lies too far ahead")
+                await self._hold(live, asked.segments, asked.parts)
+        except StoreError as error:  # what was reserved is the viewer's all the same
+            log.warning("store", problem=str(error))
+            self._list_what_is_reserved(live)
         if picture:
             live.answered_ms = self._clock.now_ms()
         form = replace(form, parts=live.edge.parts)
@@ -302,7 +313,13 @@ class Sessions:
 
     async def segment_requested(self, session_id: str, offset: Ticks, number: int, said: Cmcd | None = None) -> None:
         """Notes that a player fetches a segment below the session's path, and what it says of itself with that."""
-        live = await self._entered(session_id)
+        try:
+            await self._note_segment(session_id, offset, number, said)
+        except StoreError as error:  # it costs pacing; the segment is there all the same
+            log.warning("store", problem=str(error))
+
+    async def _note_segment(self, session_id: str, offset: Ticks, number: int, said: Cmcd | None) -> None:
+        live = await self._entered(session_id, number)
         stretch = live.timeline.stretch_from(offset)
         if stretch is None or number >= len(stretch.ends):
             return  # of another session's path: it says nothing of this one
@@ -383,9 +400,13 @@ class Sessions:
         Raises:
             NotFound, SessionGone: there is no such session, or no more.
         """
-        live = await self._entered(session_id)
-        if (word := _word_of(said, None)) is not None:
-            await self._told(live, word)
+        if (word := _word_of(said, None)) is None:
+            self._ticket(session_id)
+            return
+        try:
+            await self._told(await self._entered(session_id), word)
+        except StoreError as error:  # as with a segment
+            log.warning("store", problem=str(error))
 
     async def state(self, session_id: str) -> dict[str, object]:
         """Gives where a session is: what plays, what is open, what was committed, by whichever process."""
@@ -420,13 +441,16 @@ class Sessions:
         told = Told()
         try:
             while not self._closing and self._clock.now_ms() < live.expires_ms:
-                await self._settle(live)
-                for cue in self._cues(live, told):
-                    yield cue
-                    told = cue.told
-                    if cue.kind == "ended":
-                        return
-                waited = await self._changed(live, self._next_cue_ms(live, told))
+                wait_ms = STORE_AGAIN_MS
+                with suppress(StoreError):  # what was told stands; the next is told when the store is back
+                    await self._settle(live)
+                    for cue in self._cues(live, told):
+                        yield cue
+                        told = cue.told
+                        if cue.kind == "ended":
+                            return
+                    wait_ms = self._next_cue_ms(live, told)
+                waited = await self._changed(live, wait_ms)
                 if not waited:
                     yield None
         finally:
@@ -489,10 +513,19 @@ class Sessions:
     def _expiry_ms(self, created_s: int) -> int:
         return created_s * 1000 + round(self._settings.sessions.max_age_seconds * 1000)
 
-    async def _entered(self, session_id: str) -> Live:
+    async def _entered(self, session_id: str, known: int | None = None) -> Live:
+        """Gives a session as it is now, also where other processes serve it.
+
+        Args:
+            session_id: its id.
+            known: segments that the player says it knows of, with a blocking request. While more are listed here, no
+                list can come out shorter than one before it, and nothing has to be asked of the store.
+        """
         live = self._live.get(session_id)
         if live is not None and self._clock.now_ms() < live.expires_ms:
             self._live.move_to_end(session_id)
+            if self._store.shared and (known is None or known > live.edge.published or live.old):
+                await self._refreshed(live)
             return live
         ticket = self._ticket(session_id)
         edition = await self._shelf.edition(ticket.story, ticket.revision)
@@ -507,6 +540,21 @@ class Sessions:
             while len(self._live) > self._settings.sessions.kept_in_memory:
                 self._drop_idle()
         return found
+
+    async def _here(self, session_id: str) -> Live | None:
+        """Gives a session if it is in memory, as it is now."""
+        live = self._live.get(session_id)
+        if live is not None and self._store.shared:
+            await self._refreshed(live)
+        return live
+
+    async def _refreshed(self, live: Live) -> None:
+        try:
+            await self._refresh(live)
+        except StoreError as error:  # what is known here serves as long as nothing has to be stored
+            log.warning("store", problem=str(error))
+            live.old = True
+            self._list_what_is_reserved(live)
 
     def _drop_idle(self) -> None:
         for live in self._live.values():
@@ -525,6 +573,7 @@ class Sessions:
             reserved = min(reserved, timeline.listable)
         return Live(
             id=session_id,
+            alone=stored is None or stored.alone,
             edition=edition,
             record=record,
             version=stored.version if stored is not None else 0,
@@ -586,9 +635,13 @@ class Sessions:
 
     async def _settle(self, live: Live) -> None:
         """Commits what is due, moves the edge as far as it may be, and stores both before anybody is told."""
+        if live.old:
+            await self._refresh(live)
         for _ in range(MAX_SAVES):
             if self._due(live) is None:
                 break
+            if not live.alone:  # an answer or a pause may have been told to another process
+                await self._refresh(live)
             async with live.lock:
                 commit = self._due(live)  # again: an answer may have been stored while this waited
                 if commit is None:
@@ -606,6 +659,7 @@ class Sessions:
 
     async def _move_edge(self, live: Live) -> None:
         edge = self._advanced(live)
+        tries = MAX_SAVES
         while edge.published > live.reserved:
             async with live.lock:
                 edge = self._advanced(live)  # again: the path may have changed while this waited
@@ -616,6 +670,8 @@ class Sessions:
                 if await self._store.advance(live.id, mark, live.register, live.version):
                     live.reserved, live.written_ms = reserved, self._clock.now_ms()
                     break
+            if not (tries := tries - 1):
+                raise Conflict("the session changes too fast; try again")
             await self._reload(live)
             edge = self._advanced(live)
         listed, live.edge = live.edge, edge
@@ -624,6 +680,8 @@ class Sessions:
         if live.register.sign_ms - live.written_ms >= self._settings.sessions.register_seconds * 1000:
             live.written_ms = self._clock.now_ms()
             await self._note(live)
+            if self._store.shared:
+                await self._refresh(live)
 
     def _advanced(self, live: Live) -> Edge:
         play = self._play(live)
@@ -631,10 +689,16 @@ class Sessions:
         return advanced(course, live.edge, live.register, play, now_ms=self._clock.now_ms(), policy=self._policy)
 
     def _reserving(self, live: Live, published: int) -> int:
-        """Gives how far to reserve: a few segments ahead, but none that an answer may still drop."""
+        """Gives how far to reserve: a few segments ahead, but none that an answer may still drop.
+
+        What is reserved counts as published to every other process. So where there is one, none is ahead: a viewer
+        whose requests go to several would see the list leap and then stand still.
+        """
         reserved = published
-        while reserved < min(published + RESERVE_SEGMENTS, live.timeline.listable) and not may_be_cut(
-            live.timeline, reserved
+        while (
+            live.alone
+            and reserved < min(published + RESERVE_SEGMENTS, live.timeline.listable)
+            and not may_be_cut(live.timeline, reserved)
         ):
             reserved += 1
         return reserved
@@ -682,14 +746,80 @@ class Sessions:
             log.warning("expression", finding=str(finding))
         _wake(live)
 
+    async def _refresh(self, live: Live) -> None:
+        """Takes over what other processes have done to a session."""
+        live.old = False  # before asking: what is told meanwhile is news again
+        try:
+            found = await self._store.glance(live.id)
+            if found is None or found.version != live.version:
+                await self._reload(live)
+        except StoreError:
+            live.old = True
+            raise
+        if found is None:
+            return
+        live.alone = live.alone and found.alone
+        async with live.lock:
+            self._take_over(live, found.version, found.reserved)
+            if live.register.run == found.register.run:
+                live.register = merged(live.register, found.register)
+
     async def _reload(self, live: Live) -> None:
         stored = await self._store.load(live.id)
-        if stored is None:
-            raise SessionGone("the session has expired; open a new one")
+        if stored is None or stored.version < live.version:
+            stored = await self._stored_again(live, stored)
         async with live.lock:
             if stored.version > live.version:
                 self._adopt(live, stored.record, stored.version)
             live.reserved = max(live.reserved, _reserved(stored, live.record))
+
+    async def _stored_again(self, live: Live, stored: Stored | None) -> Stored:
+        """Stores what a store has lost, as it is known here: viewers go on with what was told them."""
+        if self._clock.now_ms() >= live.expires_ms:
+            raise SessionGone("the session has expired; open a new one")
+        log.warning("the store has lost events; they are stored again")
+        async with live.lock:
+            known, mark = live.record, live.timeline.run * RUN_MARK + live.reserved
+            if stored is None:
+                stored = await self._store.create(live.id, known, live.expires_ms, live.version)
+            lost = known.events[len(stored.record.events) :]
+            if lost and known.events[: -len(lost)] == stored.record.events:
+                if await self._store.append(live.id, lost, stored.version, reserved=max(mark, stored.reserved)):
+                    live.version = stored.version + 1
+                    stored = replace(stored, record=known, version=live.version)
+            elif known.events == stored.record.events:
+                live.version = stored.version
+            await self._store.advance(live.id, mark, live.register, live.version)
+        return stored
+
+    def _take_over(self, live: Live, version: int, mark: int) -> None:
+        """Notes what another process has reserved: it may have been published."""
+        run, reserved = divmod(mark, RUN_MARK)
+        if version == live.version and run == live.timeline.run:
+            live.reserved = max(live.reserved, reserved)
+            self._list_what_is_reserved(live)
+
+    def _list_what_is_reserved(self, live: Live) -> None:
+        """Lists what another process may have listed: no answer may hold less than one before it."""
+        if not live.alone and live.edge.published < live.reserved:
+            now_ms = self._clock.now_ms()
+            live.edge = Edge(published=live.reserved, base=live.edge.published, since_ms=now_ms, listed_ms=now_ms)
+            _wake(live)
+
+    async def hear_changes(self) -> None:
+        """Hears what other processes do to sessions that this one has in memory, until the store is closed."""
+        async for change in self._store.changes():
+            if change == LOST:
+                for live in self._live.values():
+                    live.old = True
+                    _wake(live)
+            elif (heard := self._live.get(change.session_id)) is not None:
+                self._heard(heard, change)
+
+    def _heard(self, live: Live, change: Change) -> None:
+        live.alone, live.old = False, True
+        self._take_over(live, change.version, change.reserved)
+        _wake(live)
 
     async def _hold(self, live: Live, segments: int, parts: int) -> None:
         hold_ms = round(self._settings.pacing.hold_seconds * 1000)

@@ -22,8 +22,8 @@ SECRET = bytes(range(32))
 class ManualClock:
     """Stands still until a test moves it."""
 
-    def __init__(self) -> None:
-        self.ms = 1_790_000_000_000
+    def __init__(self, ms: int = 1_790_000_000_000) -> None:
+        self.ms = ms
 
     def now_ms(self) -> int:
         """Gives the time."""

@@ -120,22 +120,22 @@ async def test_the_last_answer_before_the_lock_wins(root: Path) -> None:
 class SlowStore(SqliteStore):
     """A store on a slow disk: each write takes its time."""
 
-    clock: ManualClock
+    manual: ManualClock
     takes = 0.0  # s
 
     async def advance(self, session_id: str, reserved: int, register: Register, version: int) -> bool:
-        self.clock.forward(self.takes)
+        self.manual.forward(self.takes)
         return await super().advance(session_id, reserved, register, version)
 
     async def append(self, session_id: str, events: tuple[Event, ...], version: int, *, reserved: int) -> bool:
-        self.clock.forward(self.takes)
+        self.manual.forward(self.takes)
         return await super().append(session_id, events, version, reserved=reserved)
 
 
 @asynccontextmanager
 async def serving_slowly(root: Path, clock: ManualClock) -> AsyncIterator[tuple[Sessions, SlowStore]]:
     store = SlowStore((await SqliteStore.open(root / "state" / "sessions.sqlite"))._connection)
-    store.clock = clock
+    store.manual = clock
     settings = Settings.model_validate({"sessions": {"register_seconds": 0.001}})
     identity = Identity(bytes(32))
     try:

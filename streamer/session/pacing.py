@@ -173,6 +173,26 @@ def with_word(register: Register, now_ms: int, policy: Policy, edge: Edge, *, wo
     )
 
 
+def merged(own: Register, other: Register) -> Register:
+    """Joins what two processes saw of one viewer: the newest word is believed, and the most of what was asked for."""
+    if own.run != other.run:
+        return own if own.run > other.run else other
+    newest = max(own, other, key=lambda register: (register.since_ms > 0, register.source_ms, register.sign_ms))
+    told = max(other, own, key=lambda register: register.lock_serial)  # of two that were told, the stored one
+    return msgspec.structs.replace(
+        newest,
+        sign_ms=max(own.sign_ms, other.sign_ms),
+        requested=max(own.requested, other.requested),
+        asked_ms=max(own.asked_ms, other.asked_ms),
+        blocks=own.blocks or other.blocks,
+        poll_ms=max(own.poll_ms, other.poll_ms),
+        react_ms=max(own.react_ms, other.react_ms),
+        fetch_ms=max(own.fetch_ms, other.fetch_ms),
+        lock_serial=told.lock_serial,
+        lock=told.lock,
+    )
+
+
 def after_a_stop(register: Register, now_ms: int, policy: Policy) -> Register:
     """Gives the register as a process finds it that was not there when it was written.
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncGenerator
 from pathlib import Path
 
 import aiosqlite
 import msgspec
 
+from streamer.clock import SystemClock
 from streamer.session.events import Event, Register, SessionRecord
-from streamer.store.base import Stored
+from streamer.store.base import NO_CHANGES, Change, Glance, Stored
 from streamer.story.model import Value
 
 _SCHEMA = """
@@ -51,8 +53,11 @@ _register = msgspec.msgpack.Decoder(Register)
 class SqliteStore:
     """A store in a file. `synchronous=FULL`: what was saved survives a crash of the machine too."""
 
+    shared = False
+
     def __init__(self, connection: aiosqlite.Connection) -> None:
         self._connection = connection
+        self.clock = SystemClock()
 
     @classmethod
     async def open(cls, path: Path) -> SqliteStore:
@@ -89,11 +94,11 @@ class SqliteStore:
             reserved=reserved,
         )
 
-    async def create(self, session_id: str, record: SessionRecord, expires_ms: int) -> Stored:
+    async def create(self, session_id: str, record: SessionRecord, expires_ms: int, version: int = 1) -> Stored:
         """Stores a new session; gives the one that is there already if another was first."""
         await self._connection.execute(
-            "INSERT OR IGNORE INTO sessions VALUES (?, 1, ?, ?, 0, 0, ?)",
-            (session_id, _encode(record), _encode(Register()), expires_ms),
+            "INSERT OR IGNORE INTO sessions VALUES (?, ?, ?, ?, 0, 0, ?)",
+            (session_id, version, _encode(record), _encode(Register()), expires_ms),
         )
         stored = await self.load(session_id)
         assert stored is not None
@@ -116,6 +121,21 @@ class SqliteStore:
             (reserved, register.sign_ms, _encode(register), session_id, version),
         )
         return cursor.rowcount == 1
+
+    async def glance(self, session_id: str) -> Glance | None:
+        """Gives what may have changed of a session; None: there is no such session."""
+        query = "SELECT version, register, reserved FROM sessions WHERE id = ?"
+        async with self._connection.execute(query, (session_id,)) as cursor:
+            row = await cursor.fetchone()
+        if row is None:
+            return None
+        version, register, reserved = row
+        return Glance(version=version, register=_register.decode(register), reserved=reserved, alone=True)
+
+    async def changes(self) -> AsyncGenerator[Change, None]:
+        """Tells nothing: the file is this process's own."""
+        for change in NO_CHANGES:
+            yield change
 
     async def kept(self, story: str, viewer: str) -> dict[str, Value]:
         """Gives what a story keeps of a viewer, by variable; of all viewers where `viewer` is empty."""

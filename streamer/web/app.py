@@ -8,14 +8,14 @@ from collections.abc import AsyncIterator
 import structlog
 from aiohttp import web
 
-from streamer.clock import Clock, SystemClock
+from streamer.clock import Clock
 from streamer.config import Settings
 from streamer.identity import Identity, load_secret
 from streamer.library.filesystem import Library
 from streamer.origin import Origin
 from streamer.service import Sessions
 from streamer.shelf import Shelf
-from streamer.store.sqlite import SqliteStore
+from streamer.store.opening import open_store
 from streamer.watching import Watch
 from streamer.web import media, pages, playlists, sessions, watching
 from streamer.web.keys import LIBRARY, ORIGIN, SESSIONS, SETTINGS, SHELF, WATCH
@@ -32,11 +32,11 @@ async def make_app(settings: Settings, clock: Clock | None = None, watch: Watch 
     Raises:
         ConfigError: the secret cannot be used.
     """
-    clock = clock or SystemClock()
-    library = Library(settings.library.path)
     identity = Identity(await asyncio.to_thread(load_secret, settings.state.path))
+    store = await open_store(settings)
+    clock = clock or store.clock
+    library = Library(settings.library.path)
     shelf = Shelf(library, clock)
-    store = await SqliteStore.open(settings.state.path / "sessions.sqlite")
     look_up = LookingUp(settings.lookup) if settings.lookup.url else None
     found = Sessions(store=store, shelf=shelf, identity=identity, clock=clock, settings=settings, look_up=look_up)
     app = web.Application(middlewares=[boundary], client_max_size=settings.server.body_bytes)
@@ -45,10 +45,11 @@ async def make_app(settings: Settings, clock: Clock | None = None, watch: Watch 
     _add_routes(app)
 
     async def sweeping(_: web.Application) -> AsyncIterator[None]:
-        task = asyncio.create_task(_sweep(found))
+        tasks = [asyncio.create_task(_sweep(found)), asyncio.create_task(found.hear_changes())]
         yield
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         if look_up is not None:
             await look_up.close()
         await store.close()

@@ -16,6 +16,7 @@ from streamer.errors import (
     NotFound,
     SessionError,
     SessionGone,
+    StoreError,
     TooLate,
     TooMany,
 )
@@ -102,6 +103,11 @@ async def _answered(request: web.Request, handler: Handler) -> web.StreamRespons
         log.exception("library")
         response = problem(503, "the story's package cannot be read; the operator's log says why")
         response.headers["Retry-After"] = "10"
+        return response
+    except StoreError as error:
+        log.warning("store", problem=str(error))
+        response = problem(503, "the session store does not answer at the moment; try again")
+        response.headers["Retry-After"] = "1"
         return response
     except web.HTTPException as error:
         response = problem(error.status, _words(error))

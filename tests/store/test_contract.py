@@ -4,25 +4,40 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from streamer.session.events import Committed, Register, SessionRecord
-from streamer.store.base import Store
+from streamer.store.base import Glance, Store
+from streamer.store.memory import MemoryStore
+from streamer.store.redis import RedisStore
 from streamer.store.sqlite import SqliteStore
 from streamer.units import Ticks
+from tests.valkey import valkey
 
 RECORD = SessionRecord(story="s", revision="r", created_ms=1, profile={"a": True, "b": 1, "c": 1.5, "d": "x"})
 
 
-@pytest.fixture(params=["sqlite"])
+FAR = 4_000_000_000_000  # ms, when sessions expire that are not to
+
+
+@pytest.fixture(params=["sqlite", "redis", "memory"])
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
-    assert request.param == "sqlite"
-    found = await SqliteStore.open(tmp_path / "sessions.sqlite")
-    yield found
-    await found.close()
+    async with AsyncExitStack() as stack:
+        found: Store
+        match request.param:
+            case "sqlite":
+                found = await SqliteStore.open(tmp_path / "sessions.sqlite")
+            case "memory":
+                found = MemoryStore()
+            case _:
+                server = await stack.enter_async_context(valkey())
+                found = await RedisStore.open(server.url, timeout_seconds=5)
+        yield found
+        await found.close()
 
 
 def commit(choice: str) -> tuple[Committed, ...]:
@@ -36,7 +51,7 @@ def with_commit(choice: str) -> SessionRecord:
 async def test_a_session_comes_back_as_it_was_stored(store: Store) -> None:
     assert await store.load("a") is None
 
-    await store.create("a", RECORD, 100)
+    await store.create("a", RECORD, FAR)
 
     found = await store.load("a")
     assert found is not None
@@ -44,16 +59,16 @@ async def test_a_session_comes_back_as_it_was_stored(store: Store) -> None:
 
 
 async def test_who_creates_second_gets_what_the_first_stored(store: Store) -> None:
-    await store.create("a", RECORD, 100)
+    await store.create("a", RECORD, FAR)
     await store.append("a", commit("x"), 1, reserved=0)
 
-    found = await store.create("a", RECORD, 100)
+    found = await store.create("a", RECORD, FAR)
 
     assert found.record == with_commit("x")
 
 
 async def test_of_two_who_add_to_one_version_one_wins(store: Store) -> None:
-    await store.create("a", RECORD, 100)
+    await store.create("a", RECORD, FAR)
 
     won = await asyncio.gather(*(store.append("a", commit(str(n)), 1, reserved=0) for n in range(8)))
 
@@ -66,7 +81,7 @@ async def test_of_two_who_add_to_one_version_one_wins(store: Store) -> None:
 
 
 async def test_events_are_added_in_order_to_those_that_a_record_began_with(store: Store) -> None:
-    await store.create("a", with_commit("0"), 100)
+    await store.create("a", with_commit("0"), FAR)
 
     for number in range(1, 12):
         assert await store.append("a", commit(str(number)), number, reserved=0)
@@ -80,7 +95,7 @@ async def test_events_are_added_in_order_to_those_that_a_record_began_with(store
 
 
 async def test_reservation_and_register_only_rise(store: Store) -> None:
-    await store.create("a", RECORD, 100)
+    await store.create("a", RECORD, FAR)
     newer, older = Register(position=Ticks(7), sign_ms=20, requested=4), Register(sign_ms=10)
 
     assert await store.advance("a", 6, newer, 1)
@@ -93,7 +108,7 @@ async def test_reservation_and_register_only_rise(store: Store) -> None:
 
 
 async def test_nothing_is_added_over_more_than_is_known_to_be_reserved(store: Store) -> None:
-    await store.create("a", RECORD, 100)
+    await store.create("a", RECORD, FAR)
     await store.advance("a", 5, Register(), 1)
 
     assert not await store.append("a", commit("x"), 1, reserved=4)
@@ -101,7 +116,7 @@ async def test_nothing_is_added_over_more_than_is_known_to_be_reserved(store: St
 
 
 async def test_nothing_is_reserved_for_a_path_that_has_changed(store: Store) -> None:
-    await store.create("a", RECORD, 100)
+    await store.create("a", RECORD, FAR)
     await store.advance("a", 5, Register(), 1)
     await store.append("a", commit("x"), 1, reserved=5)
 
@@ -114,25 +129,66 @@ async def test_nothing_is_reserved_for_a_path_that_has_changed(store: Store) -> 
 
 
 async def test_expired_sessions_are_forgotten(store: Store) -> None:
+    now_ms = store.clock.now_ms()
+    await store.create("old", RECORD, now_ms - 1)
+    await store.create("new", RECORD, FAR)
+
+    await store.forget(now_ms)
+
+    assert await store.load("old") is None
+    assert await store.glance("old") is None
+    assert await store.load("new") is not None
+
+
+@pytest.mark.parametrize("store", ["sqlite", "memory"], indirect=True)
+async def test_a_store_that_has_to_be_swept_tells_what_it_dropped_with_its_events(store: Store) -> None:
     await store.create("old", RECORD, 100)
     await store.create("new", RECORD, 300)
-
     await store.append("old", commit("x"), 1, reserved=0)
     await store.append("new", commit("x"), 1, reserved=0)
 
     assert await store.forget(200) == 1
     assert (await store.create("old", RECORD, 500)).record == RECORD
     assert await store.forget(501) == 2
-    await store.create("new", RECORD, 300)
-    await store.create("old", RECORD, 100)
-    assert await store.forget(200) == 1
-    assert await store.load("old") is None
-    assert await store.load("new") is not None
+
+
+async def test_a_glance_tells_what_may_have_changed(store: Store) -> None:
+    assert await store.glance("a") is None
+    await store.create("a", RECORD, FAR)
+    await store.advance("a", 5, Register(sign_ms=9), 1)
+    await store.append("a", commit("x"), 1, reserved=5)
+
+    found = await store.glance("a")
+
+    assert found == Glance(version=2, register=Register(sign_ms=9), reserved=5, alone=True)
+
+
+async def test_a_session_that_was_lost_is_stored_again_with_the_version_it_had(store: Store) -> None:
+    await store.create("a", with_commit("x"), FAR, 7)
+
+    assert await store.append("a", commit("y"), 7, reserved=0)
+
+    found = await store.load("a")
+    assert found is not None
+    assert found.version == 8
+    assert found.record.events == (*commit("x"), *commit("y"))
+
+
+async def test_what_is_kept_of_a_viewer_is_theirs_and_the_story_s_is_everybody_s(store: Store) -> None:
+    await store.keep("s", "v", {"a": 1, "b": True})
+    await store.keep("s", "v", {"b": "x", "c": 1.5})
+    await store.keep("s", "", {"a": 2})
+    await store.keep("s", "w", {})
+
+    assert await store.kept("s", "v") == {"a": 1, "b": "x", "c": 1.5}
+    assert await store.kept("s", "") == {"a": 2}
+    assert await store.kept("s", "w") == {}
+    assert await store.kept("t", "v") == {}
 
 
 async def test_what_was_saved_is_there_after_reopening(tmp_path: Path) -> None:
     first = await SqliteStore.open(tmp_path / "s.sqlite")
-    await first.create("a", RECORD, 100)
+    await first.create("a", RECORD, FAR)
     await first.append("a", commit("x"), 1, reserved=0)
     second = await SqliteStore.open(tmp_path / "s.sqlite")
 
