@@ -287,7 +287,7 @@ class Sessions:
             SessionGone: the session has expired.
             MalformedRequest: more segments are asked for than can be coming.
         """
-        live = await self._entered(session_id, asked.segments)
+        live = await self._entered(session_id, None if asked.segments is None else asked.segments - 1)
         if rendition_of(live.edition.package, rendition_id) is None:
             raise NotFound(f"there is no rendition {rendition_id!r}", rendition=rendition_id)
         if run is not None and run != live.timeline.run:
@@ -319,7 +319,7 @@ class Sessions:
             log.warning("store", problem=str(error))
 
     async def _note_segment(self, session_id: str, offset: Ticks, number: int, said: Cmcd | None) -> None:
-        live = await self._entered(session_id, number)
+        live = await self._entered(session_id, 0)
         stretch = live.timeline.stretch_from(offset)
         if stretch is None or number >= len(stretch.ends):
             return  # of another session's path: it says nothing of this one
@@ -518,8 +518,8 @@ class Sessions:
 
         Args:
             session_id: its id.
-            known: segments that the player says it knows of, with a blocking request. While more are listed here, no
-                list can come out shorter than one before it, and nothing has to be asked of the store.
+            known: segments that the player can know of, as its blocking request says; None: any number. While no less
+                are listed here, no list comes out shorter than one before it, and the store need not be asked.
         """
         live = self._live.get(session_id)
         if live is not None and self._clock.now_ms() < live.expires_ms:
