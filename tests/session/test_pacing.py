@@ -21,6 +21,7 @@ from streamer.session.pacing import (
     lists,
     lock_of,
     may_be_cut,
+    merged,
     needed_ms,
     next_change_ms,
     playhead,
@@ -495,3 +496,33 @@ def test_a_rate_counts() -> None:
 
     assert playhead(double, START_MS + 1_000, SEEN) == seconds(2)
     assert next_change_ms(on(timeline), Edge(published=7), double, START_MS, SEEN) == 4260
+
+
+def test_of_two_processes_the_newest_word_is_believed_and_the_most_that_was_asked_for() -> None:
+    told = Register(position=seconds(9), since_ms=5000, sign_ms=5000, source=Source.BEACON, source_ms=5000, paused=True)
+    saw = Register(position=seconds(7), since_ms=4000, sign_ms=6000, requested=5, asked_ms=6000, react_ms=90)
+
+    joined = merged(saw, told)
+
+    assert joined == merged(told, saw)
+    assert (joined.position, joined.since_ms, joined.paused, joined.source) == (seconds(9), 5000, True, Source.BEACON)
+    assert (joined.sign_ms, joined.requested, joined.asked_ms, joined.react_ms) == (6000, 5, 6000, 90)
+
+
+def test_who_has_not_seen_play_begin_takes_the_word_of_who_has() -> None:
+    began = Register(since_ms=4000, sign_ms=4000)
+
+    assert merged(Register(sign_ms=9000), began).since_ms == 4000
+
+
+def test_a_later_run_goes_before_an_earlier_one() -> None:
+    first, second = Register(sign_ms=9000, requested=7), Register(run=2)
+
+    assert merged(first, second) == merged(second, first) == second
+
+
+def test_of_two_locks_that_were_told_of_one_decision_the_stored_one_is_kept() -> None:
+    own, stored = Register(lock_serial=2, lock=seconds(8)), Register(lock_serial=2, lock=seconds(7))
+
+    assert merged(own, stored).lock == seconds(7)
+    assert merged(Register(lock_serial=3, lock=seconds(20)), stored).lock == seconds(20)
