@@ -62,6 +62,7 @@ from streamer.story.walk import Plan, Policy, Walk, WalkError, lengths_of, told,
 from streamer.units import TICKS_PER_SECOND, Ticks
 from streamer.watching import Watch, Workshop
 from streamer.web.app import make_app
+from streamer.web.keys import DRAINING, SESSIONS
 
 app = typer.Typer(
     name="branchline",
@@ -504,8 +505,9 @@ async def _serve(settings: Settings, watched: Callable[[], Watch] | None, *, bro
     loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stop.set)
+    application = await make_app(settings, watch=None if watched is None else watched())
     runner = web.AppRunner(
-        await make_app(settings, watch=None if watched is None else watched()),
+        application,
         access_log=None,
         shutdown_timeout=settings.server.shutdown_seconds,
         handle_signals=False,
@@ -521,6 +523,9 @@ async def _serve(settings: Settings, watched: Callable[[], Watch] | None, *, bro
         port = runner.addresses[0][1]
         await _welcome(settings, port, browser=browser, is_watching=watched is not None)
         await stop.wait()
+        application[DRAINING].set()
+        await application[SESSIONS].stop()  # held requests are answered, streams end
+        await asyncio.sleep(settings.server.drain_seconds)
     finally:
         await runner.cleanup()
 

@@ -30,6 +30,11 @@ class ServerSettings(_Section):
         "", description="address that viewers use, without a slash at the end; empty: what the request says"
     )
     shutdown_seconds: Seconds = Field(5, description="seconds that open requests get to finish when the server stops")
+    drain_seconds: Annotated[float, Field(ge=0, le=3600)] = Field(
+        0,
+        description="seconds that the server goes on when it is told to stop, ready no more and closing each connection"
+        " with its answer, so that others take over; 0: there are no others",
+    )
     body_bytes: Count = Field(65536, description="bytes; a larger request body is refused")
 
 

@@ -8,7 +8,7 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,7 +53,13 @@ def starter(folder: Path) -> Starter:
     """Gives what starts servers; each keeps its state in the folder unless told otherwise."""
 
     @asynccontextmanager
-    async def started(library: Path, *options: str, port: int = 0, state: Path | None = None) -> AsyncIterator[Server]:
+    async def started(
+        library: Path,
+        *options: str,
+        port: int = 0,
+        state: Path | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> AsyncIterator[Server]:
         with (folder / "serve.log").open("ab") as log:
             process = await asyncio.create_subprocess_exec(
                 BRANCHLINE,
@@ -61,6 +67,7 @@ def starter(folder: Path) -> Starter:
                 *options,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=log,
+                env={**os.environ, **(environment or {})},
             )
         assert process.stdout is not None
         try:

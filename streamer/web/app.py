@@ -18,7 +18,7 @@ from streamer.shelf import Shelf
 from streamer.store.opening import open_store
 from streamer.watching import Watch
 from streamer.web import media, pages, playlists, sessions, watching
-from streamer.web.keys import LIBRARY, ORIGIN, SESSIONS, SETTINGS, SHELF, WATCH
+from streamer.web.keys import DRAINING, LIBRARY, ORIGIN, SESSIONS, SETTINGS, SHELF, WATCH
 from streamer.web.lookup import LookingUp
 from streamer.web.middleware import boundary
 
@@ -40,6 +40,7 @@ async def make_app(settings: Settings, clock: Clock | None = None, watch: Watch 
     look_up = LookingUp(settings.lookup) if settings.lookup.url else None
     found = Sessions(store=store, shelf=shelf, identity=identity, clock=clock, settings=settings, look_up=look_up)
     app = web.Application(middlewares=[boundary], client_max_size=settings.server.body_bytes)
+    app[DRAINING] = asyncio.Event()
     app[SETTINGS], app[SHELF], app[SESSIONS], app[LIBRARY] = settings, shelf, found, library
     app[ORIGIN] = Origin(library, found.addresses.namer, settings.library.cache_bytes)
     _add_routes(app)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from aiohttp import web
 
 from streamer.config import Settings
@@ -16,4 +18,5 @@ SHELF = web.AppKey("shelf", Shelf)
 LIBRARY = web.AppKey("library", Library)
 ORIGIN = web.AppKey("origin", Origin)
 WATCH = web.AppKey("watch", Watch)  # only where story files are watched
+DRAINING = web.AppKey("draining", asyncio.Event)  # the server is about to stop; others are to take over
 SETTINGS = web.AppKey("settings", Settings)

@@ -20,6 +20,7 @@ from streamer.errors import (
     TooLate,
     TooMany,
 )
+from streamer.web.keys import DRAINING
 
 log = structlog.get_logger("branchline.requests")
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -82,6 +83,8 @@ async def boundary(request: web.Request, handler: Handler) -> web.StreamResponse
         response = await _answered(request, handler)
     if not response.prepared:
         response.headers.update(CORS)
+        if request.app[DRAINING].is_set():
+            response.force_close()  # the next request opens a connection, to a server that stays
     # The path alone, and of a session's path only its kind: ids and queries are capabilities.
     route = request.match_info.route.resource
     log.info(

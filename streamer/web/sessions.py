@@ -35,6 +35,7 @@ PICTURE_TYPES = {
     "avif": "image/avif",
     "gif": "image/gif",
 }
+RECONNECT_MS = 1000  # after which a browser opens a stream again that has ended
 MAX_RATE = 16  # of play; browsers allow no more
 MAX_POSITION_SECONDS = 7 * 24 * 3600
 
@@ -162,7 +163,7 @@ async def events(request: web.Request) -> web.StreamResponse:
     try:
         first = await anext(cues)  # an error is answered as one, before the stream begins
         async with sse_response(request, headers={"Access-Control-Allow-Origin": "*"}) as stream:
-            await _tell(request, stream, first)
+            await _tell(request, stream, first, retry_ms=RECONNECT_MS)
             async for cue in cues:
                 await _tell(request, stream, cue)
         return stream
@@ -170,7 +171,9 @@ async def events(request: web.Request) -> web.StreamResponse:
         await cues.aclose()
 
 
-async def _tell(request: web.Request, stream: EventSourceResponse, cue: Cue | None) -> None:
+async def _tell(
+    request: web.Request, stream: EventSourceResponse, cue: Cue | None, *, retry_ms: int | None = None
+) -> None:
     if cue is not None:
         data = cue.data
         if cue.kind == "run":
@@ -179,7 +182,7 @@ async def _tell(request: web.Request, stream: EventSourceResponse, cue: Cue | No
         if cue.kind == "decision":
             data = _with_pictures(request, data)
         with suppress(ConnectionResetError):  # the page has gone; the stream notices by itself
-            await stream.send(_text(data), event=cue.kind)
+            await stream.send(_text(data), event=cue.kind, retry=retry_ms)
 
 
 def _with_pictures(request: web.Request, data: Any) -> dict[str, object]:
