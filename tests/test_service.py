@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from streamer.config import Settings
-from streamer.errors import Conflict, MalformedRequest, NotAllowed, NotFound, SessionGone, TooLate, TooMany
+from streamer.errors import Conflict, MalformedRequest, NotAllowed, NotFound, SessionGone, StoreError, TooLate, TooMany
 from streamer.hls.cmcd import Cmcd
 from streamer.hls.delivery import Directives
 from streamer.identity import Identity
@@ -730,3 +730,28 @@ async def test_what_chance_decided_is_the_same_in_every_process(tmp_path: Path) 
 
     assert len({uris[-1] for uris in found.values()}) == 2
     assert all(again[session][: len(uris)] == uris for session, uris in found.items())
+
+
+async def test_a_full_disk_loses_no_viewer_their_list_and_takes_no_choice_it_cannot_keep(root: Path) -> None:
+    clock = ManualClock()
+    async with serving(root, clock) as sessions:
+        opened = await sessions.open("test", {}, trusted=False)
+        player = Player(sessions, clock, opened.id)
+        before = await player.watch(8)
+        store = sessions._store
+        assert isinstance(store, SqliteStore)
+        await store._connection.execute("PRAGMA max_page_count = 1")
+
+        async def fill() -> None:
+            for number in range(1000):
+                await sessions.choose(opened.id, opened.token, answer("right", "x" * 60 + str(number)))
+
+        with pytest.raises(StoreError):
+            await fill()
+        during = await player.watch(6)
+
+        await store._connection.execute("PRAGMA max_page_count = 4294967294")
+        after = await player.watch(10)
+        assert during.uris[: len(before.uris)] == before.uris
+        assert after.uris[: len(during.uris)] == during.uris
+        assert after.ranges[:2] == ("test.after-fork.1", "test.after-fork.1.result")

@@ -5,6 +5,7 @@ set -euo pipefail
 
 packages=(
     chromium
+    faketime
     gir1.2-gstreamer-1.0
     gstreamer1.0-libav
     gstreamer1.0-plugins-bad
@@ -27,6 +28,7 @@ version_of() {
         chromium | mpv) "$1" --version ;;
         cvlc) dpkg-query --show --showformat='VLC ${Version}' vlc-bin ;; # VLC itself will not start as root.
         gst-launch-1.0) "$1" --version ;;
+        faketime) dpkg-query --show --showformat='faketime ${Version}' faketime ;;
         Xvfb) dpkg-query --show --showformat='Xvfb ${Version}' xvfb ;;
     esac 2>/dev/null | head -n 1
 }

@@ -4,24 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import socket
 from pathlib import Path
 
 import pytest
 from aiohttp import ClientSession
 
 from tests.e2e.client import Opened, open_session
+from tests.fleet import free_port
 from tests.readers import Read, read_media
 from tests.serving import BRANCHLINE, Starter
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
-
-
-def free_port() -> int:
-    """Gives a port that a server can be started on twice."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
 
 
 async def watch(session: Opened, seconds: float) -> Read:

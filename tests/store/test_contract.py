@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from streamer.errors import StoreError
 from streamer.session.events import Committed, Register, SessionRecord
 from streamer.store.base import Glance, Store
 from streamer.store.memory import MemoryStore
@@ -198,3 +199,25 @@ async def test_what_was_saved_is_there_after_reopening(tmp_path: Path) -> None:
     assert found.record == with_commit("x")
     await first.close()
     await second.close()
+
+
+async def test_a_full_disk_is_an_error_and_what_was_stored_stays(tmp_path: Path) -> None:
+    store = await SqliteStore.open(tmp_path / "s.sqlite")
+    await store.create("a", RECORD, FAR)
+    await store.append("a", commit("x"), 1, reserved=0)
+    await store._connection.execute("PRAGMA max_page_count = 1")  # as many as there are: no more
+
+    async def fill() -> None:
+        for number in range(1000):
+            await store.append("a", commit("y" * 1000), 2 + number, reserved=0)
+
+    with pytest.raises(StoreError, match="full"):
+        await fill()
+    with pytest.raises(StoreError, match="full"):
+        await store.keep("s", "v", {"a": "z" * 100_000})
+
+    found = await store.load("a")
+    assert found is not None
+    assert found.record.events[0] == commit("x")[0]
+    assert found.version == len(found.record.events) + 1
+    await store.close()
