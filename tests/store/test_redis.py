@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
+from pathlib import Path
 
 import pytest
+import trustme
+from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
 from streamer.errors import ConfigError, StoreError
 from streamer.session.events import Committed, Register, SessionRecord
-from streamer.store.base import LOST, Change
+from streamer.store.base import LOST, Change, Stored
 from streamer.store.redis import RedisStore, StoreClock
 from streamer.units import Ticks
-from tests.valkey import Valkey, valkey
+from tests.fleet import free_port
+from tests.valkey import PROGRAM, Valkey, valkey
 
 RECORD = SessionRecord(story="s", revision="r", created_ms=1, profile={})
 FAR = 4_000_000_000_000
@@ -180,3 +185,94 @@ def test_the_store_s_clock_never_goes_back() -> None:
 
 async def test_two_replicas_read_one_time(one: RedisStore, other: RedisStore) -> None:
     assert abs(one.clock.now_ms() - other.clock.now_ms()) < 100
+
+
+async def test_the_way_to_the_server_may_be_encrypted(server: Valkey, tmp_path: Path) -> None:
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+
+    async def forward(client: asyncio.StreamReader, answers: asyncio.StreamWriter) -> None:
+        reader, writer = await asyncio.open_unix_connection(str(server.socket))
+        await asyncio.gather(pump(client, writer), pump(reader, answers))
+
+    async with await asyncio.start_server(forward, "127.0.0.1", 0, ssl=context) as proxy:
+        port = proxy.sockets[0].getsockname()[1]
+        url = f"rediss://127.0.0.1:{port}/0?ssl_ca_certs={tmp_path / 'ca.pem'}"
+        store = await RedisStore.open(url, timeout_seconds=5)
+
+        await store.create("a", RECORD, FAR)
+
+        assert await store.append("a", COMMIT, 1, reserved=0)
+        await store.close()
+        with pytest.raises(StoreError, match="certificate"):
+            await RedisStore.open(f"rediss://127.0.0.1:{port}/0", timeout_seconds=5)
+
+
+async def pump(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+    """Carries bytes one way, to their end."""
+    with suppress(OSError):
+        while data := await source.read(65536):
+            target.write(data)
+            await target.drain()
+    target.close()
+
+
+async def test_when_the_master_is_lost_the_sentinels_name_another_and_the_store_goes_on(tmp_path: Path) -> None:
+    one, other, watch = free_port(), free_port(), free_port()
+    async with valkey(port=one) as master, valkey("--replicaof", "127.0.0.1", str(one), port=other):
+        config = tmp_path / "sentinel.conf"
+        config.write_text(
+            f"port {watch}\nsentinel monitor main 127.0.0.1 {one} 1\nsentinel down-after-milliseconds main 500\n"
+            "sentinel failover-timeout main 2000\n",
+            "utf-8",
+        )
+        sentinel = await asyncio.create_subprocess_exec(
+            PROGRAM, str(config), "--sentinel", stdout=asyncio.subprocess.DEVNULL
+        )
+        try:
+            url = f"redis+sentinel://127.0.0.1:{watch}/main"
+            store = await opened(url)
+            await store.create("a", RECORD, FAR)
+            assert await store.append("a", COMMIT, 1, reserved=0)
+            await replicated(other)
+            await master.kill()
+
+            stored = await answered(store)
+
+            assert stored.record.events == COMMIT
+            assert await store.advance("a", 3, Register(), 2)
+            await store.close()
+        finally:
+            sentinel.kill()
+            await sentinel.wait()
+
+
+async def opened(url: str) -> RedisStore:
+    """Opens a store as soon as its sentinel knows where it is."""
+    async with asyncio.timeout(10):
+        while True:
+            with suppress(StoreError):
+                return await RedisStore.open(url, timeout_seconds=2)
+            await asyncio.sleep(0.1)
+
+
+async def replicated(port: int) -> None:
+    """Waits until a replica has what its master has."""
+    async with Redis(port=port) as replica, asyncio.timeout(10):
+        while not await replica.keys("branchline:session:*"):  # noqa: ASYNC110 - another process's event
+            await asyncio.sleep(0.05)
+        await asyncio.sleep(0.2)
+
+
+async def answered(store: RedisStore) -> Stored:
+    """Asks until the store answers and can be written again."""
+    async with asyncio.timeout(20):
+        while True:
+            with suppress(StoreError):
+                await store.keep("s", "v", {"a": 1})
+                found = await store.load("a")
+                assert found is not None
+                return found
+            await asyncio.sleep(0.1)
