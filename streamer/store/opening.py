@@ -7,7 +7,6 @@ import os
 from streamer.config import Settings
 from streamer.store.base import Store
 from streamer.store.memory import MemoryStore
-from streamer.store.redis import RedisStore
 from streamer.store.sqlite import SqliteStore
 
 IN_MEMORY = "memory:"
@@ -27,6 +26,8 @@ async def open_store(settings: Settings) -> Store:
         return await SqliteStore.open(settings.state.path / "sessions.sqlite")
     if url == IN_MEMORY:
         return MemoryStore()
+    from streamer.store.redis import RedisStore  # its client takes a fifth of a second to import
+
     return await RedisStore.open(
         url,
         timeout_seconds=settings.store.timeout_seconds,
