@@ -26,7 +26,7 @@ async def open_store(settings: Settings) -> Store:
         return await SqliteStore.open(settings.state.path / "sessions.sqlite")
     if url == IN_MEMORY:
         return MemoryStore()
-    from streamer.store.redis import RedisStore  # its client takes a fifth of a second to import
+    from streamer.store.redis import RedisStore  # noqa: PLC0415 - its client takes a fifth of a second to import
 
     return await RedisStore.open(
         url,
