@@ -46,10 +46,7 @@ def answer(choice: str, answer_id: str = "1", visit: int = 1, decision: str = "a
 async def stored(root: Path) -> int:
     store = await SqliteStore.open(root / "state" / "sessions.sqlite")
     try:
-        async with store._connection.execute("SELECT count(*) FROM sessions") as cursor:
-            row = await cursor.fetchone()
-            assert row is not None
-            return int(row[0])
+        return int((await store._first("SELECT count(*) FROM sessions"))[0])
     finally:
         await store.close()
 
@@ -134,7 +131,8 @@ class SlowStore(SqliteStore):
 
 @asynccontextmanager
 async def serving_slowly(root: Path, clock: ManualClock) -> AsyncIterator[tuple[Sessions, SlowStore]]:
-    store = SlowStore((await SqliteStore.open(root / "state" / "sessions.sqlite"))._connection)
+    store = await SlowStore.open(root / "state" / "sessions.sqlite")
+    assert isinstance(store, SlowStore)
     store.manual = clock
     settings = Settings.model_validate({"sessions": {"register_seconds": 0.001}})
     identity = Identity(bytes(32))
@@ -740,7 +738,7 @@ async def test_a_full_disk_loses_no_viewer_their_list_and_takes_no_choice_it_can
         before = await player.watch(8)
         store = sessions._store
         assert isinstance(store, SqliteStore)
-        await store._connection.execute("PRAGMA max_page_count = 1")
+        store._writing.execute("PRAGMA max_page_count = 1")
 
         async def fill() -> None:
             for number in range(1000):
@@ -750,7 +748,7 @@ async def test_a_full_disk_loses_no_viewer_their_list_and_takes_no_choice_it_can
             await fill()
         during = await player.watch(6)
 
-        await store._connection.execute("PRAGMA max_page_count = 4294967294")
+        store._writing.execute("PRAGMA max_page_count = 4294967294")
         after = await player.watch(10)
         assert during.uris[: len(before.uris)] == before.uris
         assert after.uris[: len(during.uris)] == during.uris

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from collections import deque
+from collections.abc import AsyncGenerator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-import aiosqlite
 import msgspec
 
 from streamer.clock import SystemClock
@@ -54,29 +55,35 @@ _value = msgspec.msgpack.Decoder(bool | int | float | str)
 _register = msgspec.msgpack.Decoder(Register)
 
 
+_AT_ONCE = 512  # changes in one transaction, at most
+_Statement = tuple[str, Sequence[object]]  # a statement and its values
+
+
 class SqliteStore:
-    """A store in a file. `synchronous=FULL`: what was saved survives a crash of the machine too."""
+    """A store in a file. `synchronous=FULL`: what was saved survives a crash of the machine too.
+
+    What is to be changed while the disk is busy is changed with the next transaction, all at once: one wait for the
+    disk serves all viewers of that moment.
+    """
 
     shared = False
 
-    def __init__(self, connection: aiosqlite.Connection) -> None:
-        self._connection = connection
+    def __init__(self, reading: sqlite3.Connection, writing: sqlite3.Connection) -> None:
+        self._reading, self._writing = reading, writing
+        self._reader, self._writer = (ThreadPoolExecutor(1, f"sqlite {what}") for what in ("reader", "writer"))
+        self._waiting: deque[tuple[_Statement, asyncio.Future[int]]] = deque()
+        self._flushing: asyncio.Task[None] | None = None
         self.clock = SystemClock()
 
     @classmethod
-    async def open(cls, path: Path) -> SqliteStore:
+    async def open(cls, path: Path) -> Self:
         """Opens or makes the file.
 
         Raises:
             OSError, sqlite3.Error: the file cannot be made or read.
         """
         await asyncio.to_thread(path.parent.mkdir, parents=True, exist_ok=True)
-        connection = await aiosqlite.connect(path, isolation_level=None)
-        await connection.execute("PRAGMA journal_mode=WAL")
-        await connection.execute("PRAGMA synchronous=FULL")
-        await connection.execute("PRAGMA busy_timeout=5000")
-        await connection.executescript(_SCHEMA)
-        return cls(connection)
+        return cls(await asyncio.to_thread(_connected, path), await asyncio.to_thread(_connected, path))
 
     async def load(self, session_id: str) -> Stored | None:
         """Gives a session, or None."""
@@ -143,35 +150,87 @@ class SqliteStore:
 
     async def keep(self, story: str, viewer: str, values: dict[str, Value]) -> None:
         """Keeps values, over those that are there; others stay."""
+        statement = "INSERT OR REPLACE INTO kept VALUES (?, ?, ?, ?)"
         rows = [(story, viewer, name, _encode(value)) for name, value in values.items()]
-        async with _answering():
-            await self._connection.executemany("INSERT OR REPLACE INTO kept VALUES (?, ?, ?, ?)", rows)
+        await asyncio.gather(*(self._changed(statement, *row) for row in rows))
 
     async def forget(self, before_ms: int) -> int:
         """Drops sessions that expired before a time; gives how many."""
         return await self._changed("DELETE FROM sessions WHERE expires_ms < ?", before_ms)
 
     async def close(self) -> None:
-        """Closes the file."""
-        await self._connection.close()
+        """Closes the file, once what is being changed is stored."""
+        if self._flushing is not None:
+            await self._flushing
+        for executor, connection in ((self._reader, self._reading), (self._writer, self._writing)):
+            await asyncio.get_running_loop().run_in_executor(executor, connection.close)
+            executor.shutdown(wait=False)
 
     async def _first(self, query: str, *values: object) -> Any:
-        async with _answering(), self._connection.execute(query, values) as cursor:
-            return await cursor.fetchone()
+        rows = await self._all(query, *values)
+        return rows[0] if rows else None
 
-    async def _all(self, query: str, *values: object) -> Iterable[Any]:
-        async with _answering(), self._connection.execute(query, values) as cursor:
-            return await cursor.fetchall()
+    async def _all(self, query: str, *values: object) -> list[Any]:
+        loop = asyncio.get_running_loop()
+        try:
+            return await loop.run_in_executor(self._reader, _rows, self._reading, query, values)
+        except sqlite3.Error as error:
+            raise _unanswered(error) from error
 
     async def _changed(self, statement: str, *values: object) -> int:
-        """Changes rows; gives how many."""
-        async with _answering(), self._connection.execute(statement, values) as cursor:
-            return cursor.rowcount
+        """Changes rows, durably; gives how many."""
+        stored: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self._waiting.append(((statement, values), stored))
+        if self._flushing is None:
+            self._flushing = asyncio.create_task(self._flush())
+        return await stored
+
+    async def _flush(self) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            while self._waiting:
+                batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), _AT_ONCE))]
+                changes = [change for change, _ in batch]
+                try:
+                    counts = await loop.run_in_executor(self._writer, _written, self._writing, changes)
+                except sqlite3.Error as error:
+                    for _, stored in batch:
+                        if not stored.done():
+                            stored.set_exception(_unanswered(error))
+                else:
+                    for (_, stored), count in zip(batch, counts, strict=True):
+                        if not stored.done():
+                            stored.set_result(count)
+        finally:
+            self._flushing = None
 
 
-@asynccontextmanager
-async def _answering() -> AsyncIterator[None]:
+def _connected(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=FULL")
+    connection.execute("PRAGMA busy_timeout=5000")
+    connection.executescript(_SCHEMA)
+    return connection
+
+
+def _rows(connection: sqlite3.Connection, query: str, values: Sequence[object]) -> list[Any]:
+    return connection.execute(query, values).fetchall()
+
+
+def _written(connection: sqlite3.Connection, changes: Sequence[_Statement]) -> list[int]:
+    """Makes changes in one transaction, all or none."""
+    connection.execute("BEGIN IMMEDIATE")
     try:
-        yield
-    except sqlite3.Error as error:  # the disk is full or broken, or another process holds the file
-        raise StoreError(f"the session store cannot be read or written: {error}") from error
+        counts = [connection.execute(statement, values).rowcount for statement, values in changes]
+        connection.execute("COMMIT")
+    except sqlite3.Error:
+        with suppress(sqlite3.Error):  # where it has been rolled back already
+            connection.execute("ROLLBACK")
+        raise
+    return counts
+
+
+def _unanswered(error: sqlite3.Error) -> StoreError:
+    """Gives the error of a disk that is full or broken, or of a file that another process holds."""
+    return StoreError(f"the session store cannot be read or written: {error}")

@@ -205,7 +205,7 @@ async def test_a_full_disk_is_an_error_and_what_was_stored_stays(tmp_path: Path)
     store = await SqliteStore.open(tmp_path / "s.sqlite")
     await store.create("a", RECORD, FAR)
     await store.append("a", commit("x"), 1, reserved=0)
-    await store._connection.execute("PRAGMA max_page_count = 1")  # as many as there are: no more
+    store._writing.execute("PRAGMA max_page_count = 1")  # as many as there are: no more
 
     async def fill() -> None:
         for number in range(1000):
@@ -220,4 +220,26 @@ async def test_a_full_disk_is_an_error_and_what_was_stored_stays(tmp_path: Path)
     assert found is not None
     assert found.record.events[0] == commit("x")[0]
     assert found.version == len(found.record.events) + 1
+    await store.close()
+
+
+async def test_what_is_stored_while_the_disk_is_busy_is_stored_together_and_in_order(tmp_path: Path) -> None:
+    store = await SqliteStore.open(tmp_path / "s.sqlite")
+    for name in ("a", "b"):
+        await store.create(name, RECORD, FAR)
+    commits: list[str] = []
+    store._writing.set_trace_callback(lambda text: commits.append(text) if text == "COMMIT" else None)
+
+    won = await asyncio.gather(
+        *(store.append(name, commit(str(n)), n, reserved=0) for n in range(1, 21) for name in ("a", "b"))
+    )
+
+    assert won == [True] * 40
+    assert len(commits) <= 2
+    for name in ("a", "b"):
+        found = await store.load(name)
+        assert found is not None
+        assert [step.choice for step in found.record.steps if isinstance(step, Committed)] == [
+            str(n) for n in range(1, 21)
+        ]
     await store.close()
