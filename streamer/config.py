@@ -30,6 +30,10 @@ class ServerSettings(_Section):
         "", description="address that viewers use, without a slash at the end; empty: what the request says"
     )
     shutdown_seconds: Seconds = Field(5, description="seconds that open requests get to finish when the server stops")
+    log_every_request: bool = Field(
+        False,
+        description="a line for every request of a playlist or a segment too; else for those that fail",
+    )
     drain_seconds: Annotated[float, Field(ge=0, le=3600)] = Field(
         0,
         description="seconds that the server goes on when it is told to stop, ready no more and closing each connection"

@@ -17,7 +17,7 @@ from streamer.clock import Clock
 from streamer.config import Settings
 from streamer.errors import Conflict, MalformedRequest, NotAllowed, NotFound, SessionGone, StoreError, TooMany
 from streamer.hls.cmcd import Cmcd
-from streamer.hls.delivery import Directives
+from streamer.hls.delivery import NOTHING_ASKED, Directives
 from streamer.identity import Identity, Ticket, seed_of
 from streamer.media.names import Namer
 from streamer.playlists import PLAIN, Addresses, Form, rendition_of
@@ -58,7 +58,6 @@ log = structlog.get_logger("branchline.sessions")
 
 RESERVE_SEGMENTS = 3  # published ahead of a write, so that not every poll writes
 HELD_PART_TARGETS = 2.5  # how long a part is waited for: hls.js gives up a list after 3 PART-TARGETs
-NOTHING_ASKED = Directives()
 MAX_SAVES = 8  # tries of one compare-and-swap before the request is given up
 
 KEEP_ALIVE_MS = 15_000
@@ -105,6 +104,7 @@ class Asks:
 
 
 NOTHING = Asks()
+Seen = tuple[Ticks, Course]  # the playhead, and how far the path may be listed, at one moment
 EVERYBODY = ""  # in place of a viewer, where a variable belongs to the story
 LookUp = Callable[[str, str, Mapping[str, Value]], Awaitable[Mapping[str, object]]]  # story, viewer, inputs: inputs
 
@@ -345,7 +345,8 @@ class Sessions:
             # Whoever comes in time queues for the session before a default that is due later does: however long the
             # store takes, the default then finds the answer there.
             placed = live.timeline.open
-            if self._due(live) is not None or (placed is not None and live.reserved <= placed.opens_in):
+            opens = placed is not None and live.reserved <= placed.opens_in
+            if opens or self._due(live, self._seen(live)) is not None:
                 await self._settle(live)
             async with live.lock:
                 record = answered(live.record, live.timeline, answer, self._play(live), published=live.reserved)
@@ -637,32 +638,39 @@ class Sessions:
         """Commits what is due, moves the edge as far as it may be, and stores both before anybody is told."""
         if live.old:
             await self._refresh(live)
+        seen = self._seen(live)
         for _ in range(MAX_SAVES):
-            if self._due(live) is None:
+            if self._due(live, seen) is None:
                 break
             if not live.alone:  # an answer or a pause may have been told to another process
                 await self._refresh(live)
             async with live.lock:
-                commit = self._due(live)  # again: an answer may have been stored while this waited
+                seen = self._seen(live)
+                commit = self._due(live, seen)  # again: an answer may have been stored while this waited
                 if commit is None:
                     continue
                 record = msgspec.structs.replace(live.record, events=(*live.record.events, commit))
                 saved = await self._saved(live, record)
             if not saved:
                 await self._reload(live)
-        await self._move_edge(live)
+            seen = self._seen(live)
+        await self._move_edge(live, seen)
 
-    def _due(self, live: Live) -> Committed | None:
+    def _seen(self, live: Live) -> Seen:
+        """Gives where the viewer is, and how far their path may be listed."""
         play = self._play(live)
-        course = self._course(live, play)
+        return play, self._course(live, play)
+
+    def _due(self, live: Live, seen: Seen) -> Committed | None:
+        play, course = seen
         return due(course, live.record.events, live.register, play, published=live.reserved, policy=self._policy)
 
-    async def _move_edge(self, live: Live) -> None:
-        edge = self._advanced(live)
+    async def _move_edge(self, live: Live, seen: Seen) -> None:
+        edge = self._advanced(live, seen)
         tries = MAX_SAVES
         while edge.published > live.reserved:
             async with live.lock:
-                edge = self._advanced(live)  # again: the path may have changed while this waited
+                edge = self._advanced(live, self._seen(live))  # again: the path may have changed while this waited
                 reserved = self._reserving(live, edge.published)
                 if reserved <= live.reserved:
                     break
@@ -673,7 +681,9 @@ class Sessions:
             if not (tries := tries - 1):
                 raise Conflict("the session changes too fast; try again")
             await self._reload(live)
-            edge = self._advanced(live)
+            edge = self._advanced(live, self._seen(live))
+        if edge.published < live.edge.published:  # another process has listed more while this waited
+            edge = live.edge
         listed, live.edge = live.edge, edge
         if (edge.published, edge.parts) != (listed.published, listed.parts):
             _wake(live)
@@ -683,9 +693,8 @@ class Sessions:
             if self._store.shared:
                 await self._refresh(live)
 
-    def _advanced(self, live: Live) -> Edge:
-        play = self._play(live)
-        course = self._course(live, play)
+    def _advanced(self, live: Live, seen: Seen) -> Edge:
+        play, course = seen
         return advanced(course, live.edge, live.register, play, now_ms=self._clock.now_ms(), policy=self._policy)
 
     def _reserving(self, live: Live, published: int) -> int:

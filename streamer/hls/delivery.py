@@ -34,12 +34,17 @@ class Directives:
     skip: Skip = Skip.NO  # _HLS_skip: what the player has already may be left out
 
 
+NOTHING_ASKED = Directives()
+
+
 def read_directives(query: Mapping[str, str]) -> Directives:
     """Reads `_HLS_msn`, `_HLS_part` and `_HLS_skip`; other names, and skips unheard of, are ignored.
 
     Raises:
         DirectiveError: a value is no whole number, or a part is asked for without its segment.
     """
+    if not query:
+        return NOTHING_ASKED
     msn, part = (_number(query, name) for name in ("_HLS_msn", "_HLS_part"))
     if part is not None and msn is None:
         raise DirectiveError("_HLS_part", "_HLS_part needs _HLS_msn beside it")

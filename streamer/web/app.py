@@ -92,6 +92,9 @@ async def _sweep(found: Sessions) -> None:
 
 def _add_routes(app: web.Application) -> None:
     router = app.router
+    # First what is asked for most: routes that begin alike are tried in this order.
+    router.add_get("/s/{session}/{run:[1-9][0-9]{0,3}}/{rendition:(?!index)[a-z0-9]{1,8}}.m3u8", playlists.media)
+    router.add_get("/s/{session}/m/{name}", media.below_session)
     router.add_get("/", pages.index)
     router.add_get("/watch/{story:[a-z0-9-]{1,64}}", pages.watch)
     router.add_get("/healthz", pages.health)
@@ -100,8 +103,6 @@ def _add_routes(app: web.Application) -> None:
     router.add_get("/s/{session}/{run:[1-9][0-9]{0,3}}/index.m3u8", playlists.multivariant)
     again = "/s/{session}/{run:[1-9][0-9]{0,3}}.{start:[0-9]{1,9}}/{rendition:[a-z0-9]{1,8}}.m3u8"
     router.add_get(again, playlists.media)
-    router.add_get("/s/{session}/m/{name}", media.below_session)
-    router.add_get("/s/{session}/{run:[1-9][0-9]{0,3}}/{rendition:[a-z0-9]{1,8}}.m3u8", playlists.media)
     router.add_post("/s/{session}/cmcd", playlists.report)
     router.add_get("/m/{name}", media.shared)
     router.add_get("/api/v1/stories", sessions.stories)

@@ -20,7 +20,7 @@ from streamer.errors import (
     TooLate,
     TooMany,
 )
-from streamer.web.keys import DRAINING
+from streamer.web.keys import DRAINING, SETTINGS
 
 log = structlog.get_logger("branchline.requests")
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -46,6 +46,7 @@ PREFLIGHT = {
     " CMCD-Object, CMCD-Request, CMCD-Session, CMCD-Status",
     "Access-Control-Max-Age": "86400",
 }
+FREQUENT = ("}.m3u8", "/m/{name}")  # routes of what players ask for every second or two
 TITLES = {
     400: "Bad Request",
     401: "Unauthorized",
@@ -85,16 +86,19 @@ async def boundary(request: web.Request, handler: Handler) -> web.StreamResponse
         response.headers.update(CORS)
         if request.app[DRAINING].is_set():
             response.force_close()  # the next request opens a connection, to a server that stays
-    # The path alone, and of a session's path only its kind: ids and queries are capabilities.
-    route = request.match_info.route.resource
-    log.info(
-        "request",
-        method=request.method,
-        route=route.canonical if route is not None else "-",
-        status=response.status,
-        ms=round((time.perf_counter() - started) * 1000, 1),
-    )
+    _log(request, response, time.perf_counter() - started)
     return response
+
+
+def _log(request: web.Request, response: web.StreamResponse, seconds: float) -> None:
+    """Writes a line; of players' playlist and segment requests only where they fail, unless all are asked for."""
+    route = request.match_info.route.resource
+    # The path alone, and of a session's path only its kind: ids and queries are capabilities.
+    name = route.canonical if route is not None else "-"
+    is_usual = response.status < web.HTTPBadRequest.status_code and name.endswith(FREQUENT)
+    if is_usual and not request.app[SETTINGS].server.log_every_request:
+        return
+    log.info("request", method=request.method, route=name, status=response.status, ms=round(seconds * 1000, 1))
 
 
 async def _answered(request: web.Request, handler: Handler) -> web.StreamResponse:
