@@ -73,6 +73,7 @@ app = typer.Typer(
 )
 imports = typer.Typer(no_args_is_help=True, help="Make a story file of a story written with another tool.")
 app.add_typer(imports, name="import")
+BACKLOG = 4096  # connections that wait to be taken: all of a region may come at once. The kernel's own bound holds too
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 ProfileOption = Annotated[list[str] | None, typer.Option(help="An input, name=value; as often as needed.")]
@@ -514,7 +515,7 @@ async def _serve(settings: Settings, watched: Callable[[], Watch] | None, *, bro
     )
     await runner.setup()
     try:
-        site = web.TCPSite(runner, settings.server.host, settings.server.port, reuse_address=True)
+        site = web.TCPSite(runner, settings.server.host, settings.server.port, reuse_address=True, backlog=BACKLOG)
         try:
             await site.start()
         except OSError as error:

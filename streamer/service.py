@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Protocol
 
 import msgspec
@@ -84,7 +85,8 @@ class Live:
     wake: asyncio.Event | None = None  # made by who waits; set and dropped by who changes something
     streams: int = 0
     answered_ms: int = 0  # when a picture's list was last given
-    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    lock: asyncio.Lock | None = None  # there only while somebody changes the session
+    changing: int = 0  # who hold it, or wait for it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +106,8 @@ class Asks:
 
 
 NOTHING = Asks()
+NOTHING_KEPT: dict[str, Value] = {}
+PROFILES = 1024  # of which one copy is kept for all sessions that were opened with them
 Seen = tuple[Ticks, Course]  # the playhead, and how far the path may be listed, at one moment
 EVERYBODY = ""  # in place of a viewer, where a variable belongs to the story
 LookUp = Callable[[str, str, Mapping[str, Value]], Awaitable[Mapping[str, object]]]  # story, viewer, inputs: inputs
@@ -348,7 +352,7 @@ class Sessions:
             opens = placed is not None and live.reserved <= placed.opens_in
             if opens or self._due(live, self._seen(live)) is not None:
                 await self._settle(live)
-            async with live.lock:
+            async with _changing(live):
                 record = answered(live.record, live.timeline, answer, self._play(live), published=live.reserved)
                 if record is live.record or await self._saved(live, record):
                     return self._answer_state(live, answer)
@@ -377,7 +381,7 @@ class Sessions:
         live = await self._controlled(session_id, token)
         for _ in range(MAX_SAVES):
             await self._settle(live)
-            async with live.lock:
+            async with _changing(live):
                 record = going(live.record, live.timeline, where, answer_id, published=live.reserved)
                 if record is live.record or await self._saved(live, record):
                     return live.timeline.run
@@ -572,6 +576,14 @@ class Sessions:
         reserved = _reserved(stored, record)
         if not timeline.holds:
             reserved = min(reserved, timeline.listable)
+        # Of what many sessions were opened with alike, one copy is kept.
+        record = msgspec.structs.replace(
+            record,
+            story=edition.story.id,
+            revision=edition.package.revision,
+            profile=_one_copy(msgspec.msgpack.encode(record.profile)),
+            kept=record.kept or NOTHING_KEPT,
+        )
         return Live(
             id=session_id,
             alone=stored is None or stored.alone,
@@ -644,7 +656,7 @@ class Sessions:
                 break
             if not live.alone:  # an answer or a pause may have been told to another process
                 await self._refresh(live)
-            async with live.lock:
+            async with _changing(live):
                 seen = self._seen(live)
                 commit = self._due(live, seen)  # again: an answer may have been stored while this waited
                 if commit is None:
@@ -669,7 +681,7 @@ class Sessions:
         edge = self._advanced(live, seen)
         tries = MAX_SAVES
         while edge.published > live.reserved:
-            async with live.lock:
+            async with _changing(live):
                 edge = self._advanced(live, self._seen(live))  # again: the path may have changed while this waited
                 reserved = self._reserving(live, edge.published)
                 if reserved <= live.reserved:
@@ -768,7 +780,7 @@ class Sessions:
         if found is None:
             return
         live.alone = live.alone and found.alone
-        async with live.lock:
+        async with _changing(live):
             self._take_over(live, found.version, found.reserved)
             if live.register.run == found.register.run:
                 live.register = merged(live.register, found.register)
@@ -777,7 +789,7 @@ class Sessions:
         stored = await self._store.load(live.id)
         if stored is None or stored.version < live.version:
             stored = await self._stored_again(live, stored)
-        async with live.lock:
+        async with _changing(live):
             if stored.version > live.version:
                 self._adopt(live, stored.record, stored.version)
             live.reserved = max(live.reserved, _reserved(stored, live.record))
@@ -787,7 +799,7 @@ class Sessions:
         if self._clock.now_ms() >= live.expires_ms:
             raise SessionGone("the session has expired; open a new one")
         log.warning("the store has lost events; they are stored again")
-        async with live.lock:
+        async with _changing(live):
             known, mark = live.record, live.timeline.run * RUN_MARK + live.reserved
             if stored is None:
                 stored = await self._store.create(live.id, known, live.expires_ms, live.version)
@@ -945,7 +957,26 @@ def _reserved(stored: Stored | None, record: SessionRecord) -> int:
     return segments if run == record.run else 0
 
 
+@lru_cache(PROFILES)
+def _one_copy(profile: bytes) -> dict[str, Value]:
+    return msgspec.msgpack.decode(profile, type=dict[str, bool | int | float | str])
+
+
 def _wake(live: Live) -> None:
     if live.wake is not None:
         live.wake.set()
         live.wake = None
+
+
+@asynccontextmanager
+async def _changing(live: Live) -> AsyncIterator[None]:
+    """Lets one at a time change a session."""
+    lock = live.lock = live.lock or asyncio.Lock()
+    live.changing += 1
+    try:
+        async with lock:
+            yield
+    finally:
+        live.changing -= 1
+        if not live.changing:
+            live.lock = None

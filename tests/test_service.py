@@ -399,7 +399,7 @@ async def test_an_answer_stored_while_the_lock_passes_is_not_lost(root: Path) ->
         await player.watch(8)
         clock.forward(0.4)
         choosing = asyncio.create_task(sessions.choose(opened.id, opened.token, answer("right")))
-        while not sessions._live[opened.id].lock.locked():  # noqa: ASYNC110 - the lock has no event to wait for
+        while not sessions._live[opened.id].changing:  # noqa: ASYNC110 - the lock has no event to wait for
             await asyncio.sleep(0)
         clock.forward(0.5)  # the lock comes while the answer is being stored
 

@@ -16,7 +16,7 @@ from aiohttp import web
 
 async def serve(body: Path, headers: dict[str, str], *, as_file: bool) -> None:
     """Serves one body at every address until it is ended."""
-    ready = body.read_bytes()
+    ready = await asyncio.to_thread(body.read_bytes)
 
     async def answer(_: web.Request) -> web.StreamResponse:
         return web.FileResponse(body, headers=headers) if as_file else web.Response(body=ready, headers=headers)

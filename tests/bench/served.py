@@ -27,23 +27,24 @@ from streamer.config import Settings
 from streamer.identity import Identity
 from streamer.library.filesystem import Library
 from streamer.service import Sessions
-from streamer.shelf import Shelf
-from streamer.store.memory import MemoryStore
 from tests.builders import lengths_of, package, staged_text, story_text
 from tests.fleet import free_port
-from tests.manual import ManualClock, Player, publish
+from tests.manual import ManualClock, publish, serving
 from tests.serving import ROOT, starter
 from tests.valkey import valkey
 
 SECRET = "5a" * 32
-PATHS = "\n".join(f"s{n} 12 -> s{n + 1} | t{n + 1}\nt{n} 10 -> s{n + 1} | t{n + 1}" for n in range(40))
-STORY = f"{PATHS}\ns40 12 .\nt40 10 ."  # two ways at each of forty decisions
+SIDES = 8  # ways through the story, by an input
+WAYS = "\n".join(f"w{n} 6 -> s0" for n in range(SIDES))
+SCENES = "\n".join(f"s{n} 12 -> s{n + 1} | s{n + 2}" for n in range(80))
+STORY = f"begin 4 -> w0\n{WAYS}\n{SCENES}\ns80 12 .\ns81 12 ."
 SECONDS = 6  # of one measurement
 ROUNDS = 3  # ours and the baseline in turn; the middle one counts
 CONNECTIONS = 32
 CHOICES = 200
 LOAD_POLLS = 2_000  # a second, beside the choices
 HELD = 10_000  # sockets
+AT_ONCE = 200  # requests in process
 Figure = dict[str, object]
 
 
@@ -59,8 +60,11 @@ def alone(name: str, ours: float, unit: str) -> Figure:
 
 
 def publish_paths(root: Path) -> None:
-    """Publishes the story, whose unanswered decisions are taken by chance, so that viewers' paths differ."""
-    text = re.sub(r"default: \w+", "default: random", story_text(STORY))
+    """Publishes a story whose viewers go several ways, decide at each scene, and share what they share."""
+    sides = ", ".join(f"w{n}" for n in range(SIDES))
+    ways = ", ".join(f"{{to: w{n}, when: \"profile.side == 'w{n}'\"}}" for n in range(1, SIDES))
+    text = story_text(STORY).replace("    next: [{to: w0}]\n", f"    next: [{ways}, {{to: w0}}]\n", 1)
+    text = text.replace("scenes:\n", f"profile: {{side: {{type: enum, values: [{sides}], default: w0}}}}\nscenes:\n", 1)
     Library(root).publish(package(staged_text(text, lengths_of(STORY)).story, text, lengths_of(STORY)))
 
 
@@ -69,7 +73,8 @@ def session_paths(library: Path, count: int, rendition: str = "v0") -> list[str]
     identity = Identity(bytes.fromhex(SECRET))
     revision = Library(library).current("test")
     now_s = int(time.time())
-    ids = (identity.new_id(story="test", revision=revision, created_s=now_s, profile={}) for _ in range(count))
+    profiles = ({"side": f"w{number % SIDES}"} for number in range(count))
+    ids = (identity.new_id(story="test", revision=revision, created_s=now_s, profile=each) for each in profiles)  # type: ignore[arg-type]
     return [f"/s/{session}/1/{rendition}.m3u8" for session in ids]
 
 
@@ -125,7 +130,7 @@ async def bare(body: bytes, headers: dict[str, str], *options: str) -> AsyncIter
 async def ours(library: Path, folder: Path, *options: str, store: str = "") -> AsyncIterator[tuple[str, int]]:
     """Runs the server with its defaults, media at a shared address; gives its address and process."""
     environment = {"BRANCHLINE_SECRET": SECRET, "BRANCHLINE_STORE_URL": store}
-    folder.mkdir(exist_ok=True)
+    await asyncio.to_thread(folder.mkdir, exist_ok=True)
     start = starter(folder)
     async with start(library, "--media-base", "../../../m/", *options, environment=environment) as server:
         yield server.url, server.process.pid
@@ -171,45 +176,38 @@ async def polls(sessions: int, store: str = "") -> list[Figure]:
 
 
 async def bytes_of_sessions(counts: Sequence[int]) -> list[Figure]:
-    """Memory of live sessions, without sockets and store, over a story whose paths they share."""
+    """Memory of live sessions, without sockets, over a story whose paths they share; the store is a file."""
     found = []
     for count in counts:
-        with tempfile.TemporaryDirectory() as folder:
-            root, clock, store = Path(folder), ManualClock(), MemoryStore()
+        async with AsyncExitStack() as stack:
+            root, clock = Path(stack.enter_context(tempfile.TemporaryDirectory())), ManualClock()
             publish_paths(root)
-            identity = Identity(bytes.fromhex(SECRET))
             settings = Settings.model_validate({"media": {"base": "../../../m/"}})
-            shelf = Shelf(Library(root), clock)
-            sessions = Sessions(store=store, shelf=shelf, identity=identity, clock=clock, settings=settings)
-            ids = [(await sessions.open("test", {}, trusted=False)).id for _ in range(count)]
-            await Player(sessions, clock, ids[0]).poll()
+            sessions = await stack.enter_async_context(serving(root, clock, settings))
+            sides = [f"w{number % SIDES}" for number in range(count)]
+            ids = [(await sessions.open("test", {"side": side}, trusted=False)).id for side in sides]
+            await all_poll(sessions, ids[:SIDES])
             gc.collect()
             before = resident_bytes()
-            for session in ids[1:]:
-                await sessions.media_playlist(session, "v0")
-            clock.forward(8)
-            for session in ids:  # the first default is taken, by chance: their paths part
-                await sessions.media_playlist(session, "v0")
+            for _ in range(9):  # past the first decision
+                await all_poll(sessions, ids)
+                clock.forward(3)
             gc.collect()
-            grown = resident_bytes() - before
-            in_store = stored_bytes(store)
-            found.append(alone(f"session.bytes.{count}", (grown - in_store) / count, "bytes a live session, RSS"))
+            each = (resident_bytes() - before) / count
+            found.append(alone(f"session.bytes.{count}", each, "bytes a live session, RSS"))
     return found
 
 
-def stored_bytes(store: MemoryStore) -> int:
-    """Gives what the store in memory itself takes: what is not shared with the live sessions."""
-    size = sys.getsizeof(store._sessions)
-    for held in store._sessions.values():
-        stored, expires_ms = held
-        size += sum(map(sys.getsizeof, (held, stored, stored.reserved, expires_ms)))
-    return size
+async def all_poll(sessions: Sessions, ids: Sequence[str]) -> None:
+    """Gives every session's list, some of them at a time."""
+    for start in range(0, len(ids), AT_ONCE):
+        await asyncio.gather(*(sessions.media_playlist(each, "v0") for each in ids[start : start + AT_ONCE]))
 
 
 async def choices(store: str, replicas: int) -> list[Figure]:
     """From a choice sent to one replica until another has told it and answered a playlist, beside 2,000 polls/s."""
-    with tempfile.TemporaryDirectory() as folder, AsyncExitStack() as stack:
-        root = Path(folder)
+    async with AsyncExitStack() as stack:
+        root = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         publish(root, "fork! 600 -> left | right\nleft 8 .\nright 8 .", story_of_choices())
         urls = [(await stack.enter_async_context(ours(root, root / str(n), store=store)))[0] for n in range(replicas)]
         http = await stack.enter_async_context(ClientSession(timeout=ClientTimeout(total=30)))
@@ -286,7 +284,7 @@ async def held() -> list[Figure]:
             for path in paths:
                 waiting.append(asyncio.create_task(hold(path)))
                 if len(waiting) % 100 == 0:
-                    await asyncio.sleep(0)
+                    await asyncio.sleep(0.02)
             while not all(task.done() for task in waiting):
                 await asyncio.sleep(0.2)
                 peak = max(peak, resident_bytes(pid))
@@ -318,15 +316,18 @@ async def segments() -> list[Figure]:
             async with bare(body, kept, "--no-uvloop", "--file") as (file, _):
                 of_file = [await rate(file, paths) for _ in range(ROUNDS)]
             found = [
-                figure("segment.bare_aiohttp", *map(statistics.median, (mine, of_ready)), "MB a second"),
-                figure("segment.aiohttp_sendfile", *map(statistics.median, (mine, of_file)), "MB a second"),
+                figure("segment.bare_aiohttp", statistics.median(mine), statistics.median(of_ready), "MB a second"),
+                figure("segment.aiohttp_sendfile", statistics.median(mine), statistics.median(of_file), "MB a second"),
             ]
             if shutil.which("nginx") is None:
                 print("segment.nginx: left out: nginx is not there", file=sys.stderr)
                 return found
             async with nginx(root, body) as other:
                 of_nginx = [await rate(other, ["/body.m4s"]) for _ in range(ROUNDS)]
-            return [*found, figure("segment.nginx", *map(statistics.median, (mine, of_nginx)), "MB a second")]
+            return [
+                *found,
+                figure("segment.nginx", statistics.median(mine), statistics.median(of_nginx), "MB a second"),
+            ]
 
 
 async def segment_names(http: ClientSession, url: str) -> list[str]:
@@ -359,7 +360,7 @@ async def nginx(folder: Path, body: bytes) -> AsyncIterator[str]:
         f"  server {{ listen 127.0.0.1:{port}; root {folder}; }} }}\n",
         "ascii",
     )
-    folder.chmod(0o755)
+    await asyncio.to_thread(folder.chmod, 0o755)  # its worker is another user
     process = await asyncio.create_subprocess_exec("nginx", "-c", str(config), "-p", str(folder))
     try:
         await asyncio.sleep(0.5)
