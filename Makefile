@@ -43,7 +43,7 @@ simulate: install ## simulate ten thousand decisions with players that do not ru
 fuzz: install ## read 100,000 story files spoilt by chance (COUNT=…, SEED=…); writes build/fuzz.json
 	nice $(BIN)/python -m tests.fuzz --count $(COUNT) --seed $(SEED)
 
-bench: install ## measure what polls cost early and late, and what stories cost to read; writes build/bench.json
+bench: install ## measure polls, segments, choices, memory and stories beside baselines; some ten minutes; writes build/bench.json
 	$(BIN)/python -m tests.bench.run
 
 format: install ## put the code in its form

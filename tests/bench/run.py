@@ -10,17 +10,21 @@ import json
 import sys
 from pathlib import Path
 
-from tests.bench import lists, stories
+from tests.bench import lists, served, stories
+
+
+COLUMNS = ("ours", "baseline", "ratio")
 
 
 def main() -> int:
     """Measures and writes."""
-    found = [*asyncio.run(lists.figures()), *stories.figures()]
+    found = [*asyncio.run(lists.figures()), *stories.figures(), *asyncio.run(served.figures())]
     target = Path(__file__).parents[2] / "build" / "bench.json"
     target.parent.mkdir(exist_ok=True)
     target.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", "utf-8")
     for each in found:
-        print(f"{each['name']:45} {each['ours']:>10} {each['baseline']:>10}  {each['ratio']:>7}  {each['unit']}")
+        ours, baseline, ratio = (f"{each[name]:>11}" if each[name] is not None else " " * 11 for name in COLUMNS)
+        print(f"{each['name']:45}{ours}{baseline}{ratio}  {each['unit']}")
     return 0
 
 
