@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from aiohttp import web
 
 from streamer.config import Settings
@@ -10,10 +12,12 @@ from streamer.origin import Origin
 from streamer.service import Sessions
 from streamer.shelf import Shelf
 from streamer.watching import Watch
+from streamer.web.files import File
 
 SESSIONS = web.AppKey("sessions", Sessions)
 SHELF = web.AppKey("shelf", Shelf)
 LIBRARY = web.AppKey("library", Library)
 ORIGIN = web.AppKey("origin", Origin)
 WATCH = web.AppKey("watch", Watch)  # only where story files are watched
+FILES = web.AppKey[Mapping[str, File]]("files", Mapping)  # of the pages, by name
 SETTINGS = web.AppKey("settings", Settings)
