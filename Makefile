@@ -29,7 +29,7 @@ test: install ## run the tests, all but those that need a browser or a player; e
 	$(PYTEST) -n 2 -m "not (players or e2e or film)" --cov --cov-report=term-missing
 	$(PYTEST) -n 2 -m "(e2e or film) and not players"
 
-players: install ## run the tests with a real browser and real players (as root, installs them)
+players: install ## run the tests with a real browser, real players and real caches (as root, installs them)
 	tools/players.sh
 	$(PYTEST) -m players
 

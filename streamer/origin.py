@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from streamer.errors import LibraryError, NotFound
 from streamer.library.filesystem import Library
 from streamer.media.id3 import text_tag
-from streamer.media.index import AUDIO_FRAME_SAMPLES, AUDIO_SAMPLE_RATE, Mark, audio_frames_at
+from streamer.media.index import AUDIO_FRAME_SAMPLES, AUDIO_SAMPLE_RATE, Mark, Segment, audio_frames_at
 from streamer.media.mp4 import part_of, shift_decode_time, with_event
 from streamer.media.names import InitName, Namer, SegmentName
 from streamer.units import TICKS_PER_SECOND, round_half_up, units_of
@@ -22,6 +22,8 @@ class Media:
 
     body: bytes
     media_type: str
+    kind: str  # v: picture, a: sound, i: initialization section
+    duration_ms: int = 0  # 0: it has none
 
 
 def marked(body: bytes, mark: Mark, timescale: int) -> bytes:
@@ -32,6 +34,13 @@ def marked(body: bytes, mark: Mark, timescale: int) -> bytes:
     at, duration = (round_half_up(ticks * timescale, TICKS_PER_SECOND) for ticks in (mark.at, mark.duration))
     event = text_tag(MARK_DESCRIPTION, mark.value)
     return with_event(body, event, at, duration=duration, timescale=timescale, event_id=int(mark.id[:8], 16))
+
+
+def _duration(name: SegmentName, segment: Segment) -> int:
+    """Gives how long a segment, or its part, is, in units of its timescale."""
+    if name.part is not None:
+        return segment.parts[name.part]
+    return name.frames * AUDIO_FRAME_SAMPLES or segment.duration
 
 
 class Origin:
@@ -74,20 +83,23 @@ class Origin:
         return media
 
     async def _init(self, name: InitName) -> Media:
-        return Media(body=await self._library.read_init(name.init), media_type="video/mp4")
+        return Media(body=await self._library.read_init(name.init), media_type="video/mp4", kind="i")
 
     async def _segment(self, name: SegmentName) -> Media:
         body = await self._library.read_segment(name.clip, name.rendition, name.number, name.frames)
-        timescale = (await self._library.read_clip(name.clip)).renditions[name.rendition].timescale
+        rendition = (await self._library.read_clip(name.clip)).renditions[name.rendition]
+        timescale = rendition.timescale
         if timescale == AUDIO_SAMPLE_RATE:
-            units, media_type = audio_frames_at(name.offset) * AUDIO_FRAME_SAMPLES, "audio/mp4"
+            units, media_type, kind = audio_frames_at(name.offset) * AUDIO_FRAME_SAMPLES, "audio/mp4", "a"
         else:
-            units, media_type = units_of(name.offset, timescale), "video/mp4"
+            units, media_type, kind = units_of(name.offset, timescale), "video/mp4", "v"
             if name.mark:
                 body = marked(body, await self._library.read_mark(name.mark), timescale)
         if name.part is not None:
             body = part_of(body, name.part)
-        return Media(body=shift_decode_time(body, units), media_type=media_type)
+        duration_ms = round_half_up(_duration(name, rendition.segments[name.number]) * 1000, timescale)
+        body = shift_decode_time(body, units)
+        return Media(body=body, media_type=media_type, kind=kind, duration_ms=duration_ms)
 
     def _keep(self, name: str, media: Media) -> None:
         if len(media.body) > self._cache_bytes or name in self._cached:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -39,6 +40,8 @@ EPOCH = datetime(2020, 1, 1, tzinfo=UTC)
 STORY_DATA = "io.branchline.story"
 TITLE_DATA = "io.branchline.title"
 DELTA_LEVEL = 6  # of compression
+TAG_BYTES = 12  # of a digest
+ZIPPED_TAG = "-gzip"
 PARTS_TARGET_DURATIONS = 3  # parts further from the end are not listed any more (RFC 8216bis, section 6.2.1)
 DECISION_CLASS = "io.branchline.decision"
 HOLD_CLASS = "io.branchline.hold"
@@ -84,8 +87,34 @@ class Form:
 PLAIN = Form()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Version:
+    """A Media Playlist as it is at one moment, ready to be sent."""
+
+    body: bytes
+    tag: str  # of exactly these bytes, wherever they are spelled: what an ETag has between its quotes
+    over: bool  # it has ENDLIST, and never changes again
+
+
 def _sent(body: bytes, form: Form) -> bytes:
     return gzip.compress(body, DELTA_LEVEL, mtime=0) if form.zipped else body
+
+
+def _digest(*pieces: bytes) -> bytes:
+    found = hashlib.blake2b(digest_size=TAG_BYTES)
+    for piece in pieces:
+        found.update(piece)
+    return found.digest()
+
+
+def _tag(form: Form, *pieces: bytes) -> str:
+    """Gives the tag of a body that follows from these; compressed it is another one (RFC 9110, section 8.8.3.3)."""
+    return _digest(*pieces).hex() + (ZIPPED_TAG if form.zipped else "")
+
+
+def tag_of(body: bytes, *, zipped: bool = False) -> str:
+    """Gives the tag of any body, and of what it is compressed to."""
+    return _tag(Form(zipped=zipped), body)
 
 
 class Rendered:
@@ -98,6 +127,7 @@ class Rendered:
         self._map_uri = addresses.base + addresses.namer.init(rendition.init)
         self._pieces = Pieces([self._head(PLAIN)])
         self._ranges = Pieces[tuple[int, bytes]]()  # date ranges and the segments they are listed with
+        self._digests = Pieces([b""])  # of all pieces up to each, but for the head
         self._zipped = Zipped()
 
     def following(self, timeline: Timeline) -> Rendered:
@@ -105,28 +135,42 @@ class Rendered:
         child = Rendered(timeline, self._rendition, self._addresses)
         child._pieces = self._pieces.first(timeline.parted + 1)
         child._ranges = self._ranges.first(bisect_left(self._ranges, timeline.parted, key=lambda found: found[0]))
+        child._digests = self._digests.first(timeline.parted + 1)
         child._zipped = self._zipped.following(timeline.parted + 1)
         return child
 
-    def text(self, edge: int, form: Form = PLAIN) -> bytes:
+    def version(self, edge: int, form: Form = PLAIN) -> Version:
         """Gives the playlist with the first `edge` segments, and ENDLIST with the last of a path that has ended."""
-        for number in range(len(self._pieces) - 1, edge):
-            segment = self._segment(number)
-            self._pieces.append(media_playlist.write_segment(segment))
-            if segment.date_ranges:
-                self._ranges.append((number, media_playlist.write_date_ranges(segment.date_ranges)))
-        ends = media_playlist.ENDLIST if self._is_over(edge, form) else b""
+        self._spell(edge)
+        over = self._is_over(edge, form)
+        ends = media_playlist.ENDLIST if over else b""
         skipped = 0 if form.skip is Skip.NO or ends else self._skippable(edge)
         # video.js takes a delta with as many segments as it has for one without news (its isPlaylistUnchanged counts
         # before it merges), and stands still: a delta is sent only to who has more than it lists.
         if skipped and (form.has is None or edge - skipped < form.has):
-            return _sent(self._delta(edge, skipped, form), form)
+            delta = self._delta(edge, skipped, form)
+            return Version(body=_sent(delta, form), tag=_tag(form, delta), over=False)
         if self._in_parts:
-            return _sent(b"".join((self._head(form), *self._listed(0, edge, form), ends)), form)
+            parted = self._parted(0, edge, form)
+            head, end = self._head(form), b"".join((*self._listed(parted, edge, form), ends))
+            body = _sent(b"".join((head, *self._pieces.between(1, parted + 1), end)), form)
+            return Version(body=body, tag=_tag(form, head, self._digests[parted], end), over=over)
         head = self._head(form) if form.start_ms is not None else self._pieces[0]
-        if not form.zipped:
-            return b"".join((head, *self._pieces.between(1, edge + 1), ends))
-        return self._zipped.joined(self._pieces, edge + 1, head, ends)
+        if form.zipped:
+            body = self._zipped.joined(self._pieces, edge + 1, head, ends)
+        else:
+            body = b"".join((head, *self._pieces.between(1, edge + 1), ends))
+        return Version(body=body, tag=_tag(form, head, self._digests[edge], ends), over=over)
+
+    def _spell(self, edge: int) -> None:
+        """Spells what is new, and takes the digest of it with those of what came before: a poll reads no list anew."""
+        for number in range(len(self._pieces) - 1, edge):
+            segment = self._segment(number)
+            piece = media_playlist.write_segment(segment)
+            self._pieces.append(piece)
+            self._digests.append(_digest(self._digests[-1], piece))
+            if segment.date_ranges:
+                self._ranges.append((number, media_playlist.write_date_ranges(segment.date_ranges)))
 
     @property
     def _in_parts(self) -> bool:
@@ -171,20 +215,24 @@ class Rendered:
         before = 0 if ranges else bisect_left(self._ranges, skipped, key=lambda found: found[0])
         kept = (text for _, text in self._ranges.between(0, before))
         skip = media_playlist.write_skip(skipped, ranges=ranges)
-        return b"".join((self._head(form), *kept, skip, *self._listed(skipped, edge, form)))
+        parted = self._parted(skipped, edge, form) if self._in_parts else edge
+        known = self._pieces.between(skipped + 1, parted + 1)
+        newest = self._listed(parted, edge, form) if self._in_parts else ()
+        return b"".join((self._head(form), *kept, skip, *known, *newest))
 
-    def _listed(self, first: int, edge: int, form: Form) -> Iterator[bytes]:
-        """Spells the segments from `first` on; the newest with their parts, the next part and the other renditions."""
-        package = self._timeline.stage.package
-        if not self._in_parts:
-            yield from self._pieces.between(first + 1, edge + 1)
-            return
+    def _parted(self, first: int, edge: int, form: Form) -> int:
+        """Gives the first segment, `first` or later, that is listed with its parts."""
         whole = edge - (form.parts > 0)
-        until = self._timeline.end_of(whole - 1) - PARTS_TARGET_DURATIONS * package.target_duration * TICKS_PER_SECOND
+        target = self._timeline.stage.package.target_duration
+        until = self._timeline.end_of(whole - 1) - PARTS_TARGET_DURATIONS * target * TICKS_PER_SECOND
         parted = edge
         while parted > first and self._timeline.end_of(parted - 1) > until:
             parted -= 1
-        yield from self._pieces.between(first + 1, parted + 1)
+        return parted
+
+    def _listed(self, parted: int, edge: int, form: Form) -> Iterator[bytes]:
+        """Spells the segments from `parted` on with their parts, then the next part and the other renditions."""
+        package = self._timeline.stage.package
         timeline = self._timeline
         *known, newest = (self._segment(n, in_parts=not timeline.is_last(n)) for n in range(parted, edge))
         yield from map(media_playlist.write_segment, known)

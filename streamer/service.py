@@ -21,7 +21,7 @@ from streamer.hls.cmcd import Cmcd
 from streamer.hls.delivery import NOTHING_ASKED, Directives
 from streamer.identity import Identity, Ticket, seed_of
 from streamer.media.names import Namer
-from streamer.playlists import PLAIN, Addresses, Form, rendition_of
+from streamer.playlists import PLAIN, Addresses, Form, Version, rendition_of
 from streamer.session.choosing import Answer, answered, gone_back, taken_from_the_menu
 from streamer.session.cues import Cue, Told, cues_since, next_cue_ms
 from streamer.session.events import Committed, Register, SessionRecord, Source, steps_of
@@ -133,6 +133,16 @@ class Opened:
     opening: Opening  # what its path follows from
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Given:
+    """A Media Playlist as it was given, and what those on its way may make of it."""
+
+    version: Version
+    has_asked: bool = False  # it has the segment or part that was asked for (_HLS_msn, _HLS_part)
+    held_ms: int = 0  # for which it was waited
+    target_duration: int  # s
+
+
 class Sessions:
     """All playback sessions of this process."""
 
@@ -160,7 +170,15 @@ class Sessions:
 
     # ── opening ──────────────────────────────────────────────────────────────────────────────────────────────────
 
-    async def open(self, story: str, profile: Mapping[str, object], *, trusted: bool, asks: Asks = NOTHING) -> Opened:
+    async def open(
+        self,
+        story: str,
+        profile: Mapping[str, object],
+        *,
+        trusted: bool,
+        asks: Asks = NOTHING,
+        stores: bool = True,
+    ) -> Opened:
         """Makes a session id; stores nothing unless it must know what cannot stand in an address.
 
         Args:
@@ -168,6 +186,7 @@ class Sessions:
             profile: inputs by name; `trusted` ones come from an app, others from a query.
             trusted: whether inputs of `source: token` may be given.
             asks: what else is known of who opens it.
+            stores: whether the session is meant; of one that is not (HEAD), nothing is ever stored.
 
         Raises:
             NotFound: there is no such story.
@@ -201,7 +220,7 @@ class Sessions:
             language=language,
             offset_minutes=asks.offset_minutes,
         )
-        if kept_back or asks.is_kept:
+        if stores and (kept_back or asks.is_kept):
             await self._store.create(session_id, record, expires_ms)
         return Opened(
             id=session_id,
@@ -260,8 +279,16 @@ class Sessions:
 
     # ── playing ──────────────────────────────────────────────────────────────────────────────────────────────────
 
-    async def head(self, session_id: str, rendition_id: str, *, run: int | None = None, form: Form = PLAIN) -> int:
-        """Gives the length of the playlist as it is now, for HEAD: no sign of life, nothing stored or moved."""
+    async def head(
+        self,
+        session_id: str,
+        rendition_id: str,
+        asked: Directives = NOTHING_ASKED,
+        *,
+        run: int | None = None,
+        form: Form = PLAIN,
+    ) -> Given:
+        """Gives the playlist as it is now, for HEAD: not held, no sign of life, nothing stored or moved."""
         ticket = self._ticket(session_id)
         live = await self._here(session_id)
         if live is None:
@@ -270,10 +297,10 @@ class Sessions:
             fresh = _fresh(ticket, {} if stored is not None else await self._kept(edition.story, EVERYBODY))
             live = self._derived(session_id, edition, stored.record if stored is not None else fresh, stored)
         if run is not None and run != live.timeline.run:
-            return len(self._former(live, rendition_id, run, form))
-        published = max(live.edge.published, self._policy.first_segments)
-        form = replace(form, parts=live.edge.parts)
-        return len(self._spelled.text(live.timeline, rendition_id, published, form))
+            return self._former(live, rendition_id, run, form)
+        least = live.timeline.settled if live.timeline.whole else self._policy.first_segments
+        edge = replace(live.edge, published=max(live.edge.published, least))
+        return self._given(live, rendition_id, asked, edge, form)
 
     async def media_playlist(
         self,
@@ -283,7 +310,7 @@ class Sessions:
         *,
         run: int | None = None,
         form: Form = PLAIN,
-    ) -> bytes:
+    ) -> Given:
         """Gives a Media Playlist; holds the answer until the segments or parts asked for are listed, or for a while.
 
         Raises:
@@ -301,6 +328,7 @@ class Sessions:
         seen = picture and live.alone and live.answered_ms
         idle_ms = self._clock.now_ms() - live.answered_ms if seen else None
         self._sign(live, starts=not self._policy.requests_seen, idle_ms=idle_ms)
+        asked_ms = self._clock.now_ms()
         try:
             await self._settle(live)
             if asked.segments is not None and not self._all_listed(live):
@@ -312,8 +340,16 @@ class Sessions:
             self._list_what_is_reserved(live)
         if picture:
             live.answered_ms = self._clock.now_ms()
-        form = replace(form, parts=live.edge.parts)
-        return self._spelled.text(live.timeline, rendition_id, live.edge.published, form)
+        given = self._given(live, rendition_id, asked, live.edge, form)
+        return given if asked.segments is None else replace(given, held_ms=self._clock.now_ms() - asked_ms)
+
+    def _given(self, live: Live, rendition_id: str, asked: Directives, edge: Edge, form: Form) -> Given:
+        form = replace(form, parts=edge.parts)
+        return Given(
+            version=self._spelled.version(live.timeline, rendition_id, edge.published, form),
+            has_asked=asked.segments is not None and lists(live.timeline, edge, asked.segments, asked.parts),
+            target_duration=live.edition.package.target_duration,
+        )
 
     async def segment_requested(self, session_id: str, offset: Ticks, number: int, said: Cmcd | None = None) -> None:
         """Notes that a player fetches a segment below the session's path, and what it says of itself with that."""
@@ -620,12 +656,13 @@ class Sessions:
             live.register = with_lock(live.register, placed, course.lock)  # whoever asks may tell it to viewers
         return course
 
-    def _former(self, live: Live, rendition_id: str, run: int, form: Form) -> bytes:
+    def _former(self, live: Live, rendition_id: str, run: int, form: Form) -> Given:
         """Gives the whole playlist of a run that has ended."""
         timeline = self._paths.of(live.edition.stage, opening_of(live.id, live.record), live.record.steps_of_runs(run))
         if timeline.run != run:
             raise NotFound(f"there is no run {run} of the session", run=run)
-        return self._spelled.text(timeline, rendition_id, timeline.settled, form)
+        version = self._spelled.version(timeline, rendition_id, timeline.settled, form)
+        return Given(version=version, target_duration=live.edition.package.target_duration)
 
     def _all_listed(self, live: Live) -> bool:
         return live.timeline.complete and live.edge.published == live.timeline.settled and not live.edge.parts

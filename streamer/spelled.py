@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 
 from streamer.errors import NotFound
-from streamer.playlists import PLAIN, Addresses, Form, Rendered, rendition_of, renditions_of
+from streamer.playlists import PLAIN, Addresses, Form, Rendered, Version, rendition_of, renditions_of
 from streamer.session.events import Step
 from streamer.session.timeline import Stage, Timeline, follow, start_timeline
 from streamer.story.rules import Opening
@@ -53,10 +53,10 @@ class Spelled:
     def __init__(self, addresses: Addresses) -> None:
         self.addresses = addresses
         self._rendered: OrderedDict[Key, Rendered] = OrderedDict()
-        self._answers: OrderedDict[tuple[Key, int, Form], bytes] = OrderedDict()
+        self._answers: OrderedDict[tuple[Key, int, Form], Version] = OrderedDict()
         self._answers_bytes = 0
 
-    def text(self, timeline: Timeline, rendition_id: str, edge: int, form: Form = PLAIN) -> bytes:
+    def version(self, timeline: Timeline, rendition_id: str, edge: int, form: Form = PLAIN) -> Version:
         """Gives the Media Playlist of a path with its first `edge` segments.
 
         Raises:
@@ -74,12 +74,12 @@ class Spelled:
                 raise NotFound(f"there is no rendition {rendition_id!r}", rendition=rendition_id)
             rendered = self._kept(key, Rendered(timeline, rendition, self.addresses))
         self._rendered.move_to_end(key)
-        answer = rendered.text(edge, form)
+        answer = rendered.version(edge, form)
         self._answers[key, edge, form] = answer
-        self._answers_bytes += len(answer)
+        self._answers_bytes += len(answer.body)
         while self._answers_bytes > MAX_ANSWERS_BYTES:
             _, dropped = self._answers.popitem(last=False)
-            self._answers_bytes -= len(dropped)
+            self._answers_bytes -= len(dropped.body)
         return answer
 
     def carry(self, before: Timeline, after: Timeline) -> None:

@@ -66,7 +66,8 @@ class Player:
 
     async def poll(self, rendition: str = "v0") -> Read:
         """Asks for a list."""
-        return read_media((await self.sessions.media_playlist(self.session, rendition)).decode())
+        given = await self.sessions.media_playlist(self.session, rendition)
+        return read_media(given.version.body.decode())
 
     async def fetch(self, read: Read) -> None:
         """Asks for every segment of a list not asked for before."""

@@ -36,7 +36,7 @@ def commit(visit: int, decision: str, choice: str, by: str = "viewer") -> Commit
 def text_of(timeline: Timeline, rendition_id: str, edge: int | None = None) -> str:
     rendition = rendition_of(timeline.stage.package, rendition_id)
     assert rendition is not None
-    return Rendered(timeline, rendition, ADDRESSES).text(timeline.settled if edge is None else edge).decode()
+    return Rendered(timeline, rendition, ADDRESSES).version(timeline.settled if edge is None else edge).body.decode()
 
 
 def test_the_first_answer_lists_three_segments_and_the_decision_that_opens_in_them(golden: Golden) -> None:
@@ -95,11 +95,11 @@ def test_the_bytes_are_the_same_for_every_session_and_however_they_came_to_be() 
     parent = start_timeline(stage)
     rendition = stage.package.audio
     early = Rendered(parent, rendition, ADDRESSES)
-    early.text(4)
+    early.version(4)
 
     late = early.following(follow(parent, commit(1, "after-fork", "right")))
 
-    assert late.text(whole.settled) == Rendered(whole, rendition, ADDRESSES).text(whole.settled)
+    assert late.version(whole.settled) == Rendered(whole, rendition, ADDRESSES).version(whole.settled)
 
 
 def test_sound_stays_on_one_grid_and_within_half_a_frame_of_the_picture() -> None:
@@ -172,10 +172,10 @@ def test_a_delta_and_what_a_player_has_are_the_whole_list(skip: Skip, rendition_
     rendered = Rendered(timeline, rendition, ADDRESSES)
     smaller = 0
     for edge in range(3, timeline.settled + 1):
-        whole, delta = rendered.text(edge).decode(), rendered.text(edge, Form(skip=skip)).decode()
+        whole, delta = rendered.version(edge).body.decode(), rendered.version(edge, Form(skip=skip)).body.decode()
         smaller += len(delta) < len(whole)
         for known in range(max(edge - 6, 3), edge + 1):
-            assert merged(rendered.text(known).decode(), delta) == whole
+            assert merged(rendered.version(known).body.decode(), delta) == whole
         read = re.search(r"SKIPPED-SEGMENTS=(\d+)", delta)
         skipped = int(read[1]) if read else 0
         left = sum(read_media(whole).durations[skipped:])
@@ -188,7 +188,7 @@ def test_a_delta_is_as_long_after_an_hour_as_after_a_minute() -> None:
     assert rendition is not None
     form = Form(skip=Skip.SEGMENTS_AND_RANGES)
     lengths = {
-        len(Rendered(long_path(choices), rendition, ADDRESSES).text(long_path(choices).last.first + 2, form))
+        len(Rendered(long_path(choices), rendition, ADDRESSES).version(long_path(choices).last.first + 2, form).body)
         for choices in (3, 5, 7)
     }
 
@@ -201,10 +201,10 @@ def test_with_the_end_a_list_is_sent_whole() -> None:
     assert rendition is not None
     rendered = Rendered(timeline, rendition, ADDRESSES)
 
-    whole = rendered.text(timeline.settled)
+    whole = rendered.version(timeline.settled).body
 
     assert whole.endswith(b"#EXT-X-ENDLIST\n")
-    assert rendered.text(timeline.settled, Form(skip=Skip.SEGMENTS)) == whole
+    assert rendered.version(timeline.settled, Form(skip=Skip.SEGMENTS)).body == whole
 
 
 @pytest.mark.parametrize("form", [Form(), Form(skip=Skip.SEGMENTS), Form(start_ms=45_070)])
@@ -216,7 +216,33 @@ def test_the_compressed_form_is_that_of_the_plain_one(form: Form) -> None:
     late = rendered.following(long_path(4))
     for known, edges in ((rendered, (3, 9, early.settled)), (late, (early.settled, long_path(4).settled))):
         for edge in edges:
-            assert gzip.decompress(known.text(edge, replace(form, zipped=True))) == known.text(edge, form)
+            assert (
+                gzip.decompress(known.version(edge, replace(form, zipped=True)).body) == known.version(edge, form).body
+            )
+
+
+FORMS = [
+    Form(skip=skip, zipped=zipped, start_ms=start_ms)
+    for skip in Skip
+    for zipped in (False, True)
+    for start_ms in (None, 45_070)
+]
+
+
+@pytest.mark.parametrize("parted", [False, True])
+def test_a_tag_stands_for_one_body_and_is_the_same_for_whoever_spells_it(parted: bool) -> None:
+    timeline = grown("long 20.52 -> last\nlast 8 .", in_parts=True) if parted else long_path(4)
+    rendition = timeline.stage.package.video[0]
+    grows = Rendered(timeline, rendition, ADDRESSES)
+    bodies: dict[str, bytes] = {}
+
+    for edge in range(3, 10):
+        for form in (replace(form, parts=parts) for form in FORMS for parts in ((0, 1) if parted else (0,))):
+            version = grows.version(edge, form)
+            assert bodies.setdefault(version.tag, version.body) == version.body
+            assert version == Rendered(timeline, rendition, ADDRESSES).version(edge, form)
+
+    assert len(bodies) == len(set(bodies.values()))
 
 
 def test_who_goes_on_elsewhere_is_told_where_and_nothing_else_differs() -> None:
@@ -225,7 +251,7 @@ def test_who_goes_on_elsewhere_is_told_where_and_nothing_else_differs() -> None:
     assert rendition is not None
     rendered = Rendered(timeline, rendition, ADDRESSES)
 
-    plain, elsewhere = rendered.text(9).decode(), rendered.text(9, Form(start_ms=17_040)).decode()
+    plain, elsewhere = rendered.version(9).body.decode(), rendered.version(9, Form(start_ms=17_040)).body.decode()
 
     assert elsewhere == plain.replace("TIME-OFFSET=0.01", "TIME-OFFSET=17.040")
 
@@ -237,11 +263,11 @@ def test_a_player_that_has_no_more_than_a_delta_lists_gets_the_whole() -> None:
     rendered = Rendered(timeline, rendition, ADDRESSES)
 
     def size(has: int) -> int:
-        return len(rendered.text(8, Form(skip=Skip.SEGMENTS_AND_RANGES, has=has)))
+        return len(rendered.version(8, Form(skip=Skip.SEGMENTS_AND_RANGES, has=has)).body)
 
-    listed = rendered.text(8, Form(skip=Skip.SEGMENTS_AND_RANGES)).count(b"#EXTINF")
+    listed = rendered.version(8, Form(skip=Skip.SEGMENTS_AND_RANGES)).body.count(b"#EXTINF")
     assert listed == 7
-    assert size(7) == len(rendered.text(8))
+    assert size(7) == len(rendered.version(8).body)
     assert size(8) < size(7)
 
 
@@ -252,7 +278,7 @@ def in_parts(edge: int, parts: int, rendition_id: str = "v0", form: Form = PLAIN
     timeline = grown("long 20.52 -> last\nlast 8 .", in_parts=True)
     rendition = rendition_of(timeline.stage.package, rendition_id)
     assert rendition is not None
-    return Rendered(timeline, rendition, ADDRESSES).text(edge, replace(form, parts=parts)).decode()
+    return Rendered(timeline, rendition, ADDRESSES).version(edge, replace(form, parts=parts)).body.decode()
 
 
 def test_the_newest_segments_are_listed_in_parts_with_a_hint_and_a_report(golden: Golden) -> None:

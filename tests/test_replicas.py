@@ -87,7 +87,8 @@ class Roaming:
 
     async def poll(self, rendition: str = "v0", at: Sessions | None = None) -> Read:
         """Asks for a list, and looks whether it only grew."""
-        found = read_media((await (at or self.any()).media_playlist(self.session, rendition)).decode())
+        given = await (at or self.any()).media_playlist(self.session, rendition)
+        found = read_media(given.version.body.decode())
         before = self.seen.get(rendition, ())
         assert found.uris[: len(before)] == before
         self.seen[rendition] = found.uris
@@ -150,7 +151,7 @@ async def test_a_request_that_is_held_by_one_replica_is_answered_when_another_ta
         await other.media_playlist(opened.id, "v0")  # the lock has come: the choice is committed
 
         async with asyncio.timeout(2):
-            found = read_media((await held).decode())
+            found = read_media((await held).version.body.decode())
         assert "test.after-fork.1.result" in found.ranges
 
 

@@ -539,7 +539,7 @@ async def test_going_back_appends_and_after_the_end_begins_a_new_run(tmp_path: P
     assert ended.ended
     assert len(ended.uris) > len(before.uris) + 6 + 6
     assert len(first_list.uris) == 3
-    assert former.decode().count("#EXTINF") == len(ended.uris)
+    assert former.version.body.decode().count("#EXTINF") == len(ended.uris)
     assert second_end.ended
     assert len(second_end.uris) == 6 + 7 + 4
 
@@ -683,13 +683,13 @@ async def test_a_part_is_waited_for_and_comes_at_its_time(tmp_path: Path) -> Non
             await asyncio.sleep(0)
         clock.forward(0.6)
         await player.poll("a0")
-        text = gzip.decompress(await waits).decode()
+        text = gzip.decompress((await waits).version.body).decode()
 
         assert text.count("-3p") == 3 + 1  # three are listed, the fourth is hinted
-        assert len(text) == await sessions.head(opened.id, "v0")
+        assert text == (await sessions.head(opened.id, "v0")).version.body.decode()
         # A part after the fourth and last is the first of the next segment.
         late = asyncio.create_task(sessions.media_playlist(opened.id, "v0", Directives(segments=3, parts=5)))
-        assert "-3p1" in (await late).decode()
+        assert "-3p1" in (await late).version.body.decode()
 
 
 async def test_a_part_that_does_not_come_is_not_waited_for_until_the_player_gives_up(tmp_path: Path) -> None:
@@ -708,7 +708,7 @@ async def test_a_part_that_does_not_come_is_not_waited_for_until_the_player_give
                 clock.forward(0.1)
                 _wake(live)
 
-        assert "-3p0" in (await waits).decode()  # hinted and no more
+        assert "-3p0" in (await waits).version.body.decode()  # hinted and no more
         assert 1400 <= clock.now_ms() - began <= 3 * 586
 
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Finds the browser and the native players that `make players` tests with, and prints their versions.
+# Finds the browser, the native players, and the nginx and Varnish that `make players` tests with, and prints their versions.
 # As root on Debian it installs what is missing. Elsewhere their tests are skipped, but never where CI is set.
 set -euo pipefail
 
@@ -13,7 +13,9 @@ packages=(
     gstreamer1.0-plugins-good
     gstreamer1.0-tools
     mpv
+    nginx
     python3-gi
+    varnish
     vlc-bin
     vlc-plugin-base
     xvfb
@@ -23,12 +25,32 @@ is_installed() {
     [[ $(dpkg-query --show --showformat='${db:Status-Status}' "$1" 2>/dev/null) == installed ]]
 }
 
+# Tests run nginx and Varnish themselves: the services that Debian makes of them are not to start, now or later.
+install_without_services() {
+    local policy=/usr/sbin/policy-rc.d own=0 status=0 services=()
+    if [[ ! -e $policy ]]; then
+        own=1
+        printf '#!/bin/sh\nexit 101\n' >"$policy"
+        chmod +x "$policy"
+    fi
+    apt-get install --quiet=2 --yes --no-install-recommends "$@" >/dev/null || status=$?
+    if ((own)); then rm "$policy"; fi
+    if [[ " $* " == *" nginx "* ]]; then services+=(nginx); fi
+    if [[ " $* " == *" varnish "* ]]; then services+=(varnish varnishncsa); fi
+    if ((${#services[@]})) && command -v systemctl >/dev/null; then
+        systemctl disable --quiet "${services[@]}" || true
+    fi
+    return "$status"
+}
+
 version_of() {
     case $1 in
         chromium | mpv) "$1" --version ;;
         cvlc) dpkg-query --show --showformat='VLC ${Version}' vlc-bin ;; # VLC itself will not start as root.
         gst-launch-1.0) "$1" --version ;;
         faketime) dpkg-query --show --showformat='faketime ${Version}' faketime ;;
+        nginx) "$1" -v 2>&1 ;;
+        varnishd) "$1" -V 2>&1 ;;
         Xvfb) dpkg-query --show --showformat='Xvfb ${Version}' xvfb ;;
     esac 2>/dev/null | head -n 1
 }
@@ -42,12 +64,13 @@ if command -v apt-get >/dev/null && [[ $(id -u) == 0 ]]; then
         echo "players: installing ${missing[*]}"
         export DEBIAN_FRONTEND=noninteractive
         apt-get update --quiet=2
-        apt-get install --quiet=2 --yes --no-install-recommends "${missing[@]}" >/dev/null
+        install_without_services "${missing[@]}"
     fi
 fi
 
 absent=0
-for program in chromium mpv cvlc gst-launch-1.0 Xvfb; do
+export PATH=$PATH:/usr/sbin # where Debian has nginx and varnishd
+for program in chromium mpv cvlc gst-launch-1.0 Xvfb nginx varnishd; do
     if command -v "$program" >/dev/null; then
         printf 'players: %-15s %s\n' "$program" "$(version_of "$program" || true)"
     else

@@ -18,7 +18,8 @@ from streamer.shelf import Shelf
 from streamer.store.opening import open_store
 from streamer.watching import Watch
 from streamer.web import media, pages, playlists, sessions, watching
-from streamer.web.keys import DRAINING, LIBRARY, ORIGIN, SESSIONS, SETTINGS, SHELF, WATCH
+from streamer.web.files import read_files
+from streamer.web.keys import DRAINING, FILES, LIBRARY, ORIGIN, SESSIONS, SETTINGS, SHELF, WATCH
 from streamer.web.lookup import LookingUp
 from streamer.web.middleware import boundary
 
@@ -43,6 +44,7 @@ async def make_app(settings: Settings, clock: Clock | None = None, watch: Watch 
     app[DRAINING] = asyncio.Event()
     app[SETTINGS], app[SHELF], app[SESSIONS], app[LIBRARY] = settings, shelf, found, library
     app[ORIGIN] = Origin(library, found.addresses.namer, settings.library.cache_bytes)
+    app[FILES] = await asyncio.to_thread(read_files)
     _add_routes(app)
 
     async def sweeping(_: web.Application) -> AsyncIterator[None]:
@@ -67,7 +69,7 @@ async def make_app(settings: Settings, clock: Clock | None = None, watch: Watch 
 
 def _add_watch(app: web.Application, watch: Watch) -> None:
     app[WATCH] = watch
-    app.router.add_get("/api/v1/watch/events", watching.events)
+    app.router.add_get("/api/v1/watch/events", watching.events, allow_head=False)
 
     async def running(_: web.Application) -> AsyncIterator[None]:
         task = asyncio.create_task(watch.run(app[SHELF].renew))
@@ -98,7 +100,7 @@ def _add_routes(app: web.Application) -> None:
     router.add_get("/", pages.index)
     router.add_get("/watch/{story:[a-z0-9-]{1,64}}", pages.watch)
     router.add_get("/healthz", pages.health)
-    router.add_static("/static", pages.STATIC)
+    router.add_get("/static/{name:.+}", pages.static)
     router.add_get("/play/{story:[a-z0-9-]{1,64}}.m3u8", playlists.play)
     router.add_get("/s/{session}/{run:[1-9][0-9]{0,3}}/index.m3u8", playlists.multivariant)
     again = "/s/{session}/{run:[1-9][0-9]{0,3}}.{start:[0-9]{1,9}}/{rendition:[a-z0-9]{1,8}}.m3u8"
@@ -110,7 +112,7 @@ def _add_routes(app: web.Application) -> None:
     router.add_get("/art/{picture}", sessions.art)
     router.add_post("/api/v1/sessions", sessions.create)
     router.add_get("/api/v1/sessions/{session}", sessions.state)
-    router.add_get("/api/v1/sessions/{session}/events", sessions.events)
+    router.add_get("/api/v1/sessions/{session}/events", sessions.events, allow_head=False)
     router.add_post("/api/v1/sessions/{session}/choices", sessions.choose)
     router.add_post("/api/v1/sessions/{session}/position", sessions.place)
     router.add_post("/api/v1/sessions/{session}/back", sessions.go_back)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 
 from aiohttp import web
 
@@ -12,6 +13,7 @@ from streamer.origin import Origin
 from streamer.service import Sessions
 from streamer.shelf import Shelf
 from streamer.watching import Watch
+from streamer.web.files import File
 
 SESSIONS = web.AppKey("sessions", Sessions)
 SHELF = web.AppKey("shelf", Shelf)
@@ -19,4 +21,5 @@ LIBRARY = web.AppKey("library", Library)
 ORIGIN = web.AppKey("origin", Origin)
 WATCH = web.AppKey("watch", Watch)  # only where story files are watched
 DRAINING = web.AppKey("draining", asyncio.Event)  # the server is about to stop; others are to take over
+FILES = web.AppKey[Mapping[str, File]]("files", Mapping)  # of the pages, by name
 SETTINGS = web.AppKey("settings", Settings)

@@ -6,10 +6,10 @@ from aiohttp import web
 
 from streamer.hls.cmcd import read_request
 from streamer.media.names import SegmentName
+from streamer.web import cmsd
+from streamer.web.caching import FOR_EVER, is_known, sent
 from streamer.web.keys import ORIGIN, SESSIONS
 from streamer.web.middleware import problem
-
-FOR_EVER = "public, max-age=31536000, immutable"
 
 
 async def below_session(request: web.Request) -> web.Response:
@@ -25,26 +25,24 @@ async def shared(request: web.Request) -> web.Response:
     """Gives a segment whoever asks."""
     name = request.match_info["name"]
     media = await request.app[ORIGIN].media(name)
-    etag = f'"{name.rpartition(".")[0]}"'  # the name holds all that the bytes depend on
-    headers = {"Cache-Control": FOR_EVER, "ETag": etag, "Accept-Ranges": "bytes", "Content-Type": media.media_type}
-    if _known(request, etag):
-        return web.Response(status=304, headers=headers)
-    size = len(media.body)
-    span = _span(request, etag, size)
+    tag = name.rpartition(".")[0]  # the name holds all that the bytes depend on
+    headers = {
+        "Cache-Control": FOR_EVER,
+        "Accept-Ranges": "bytes",
+        "Content-Type": media.media_type,
+        **cmsd.of_media(media),
+    }
+    size, etag = len(media.body), f'"{tag}"'
+    span = None if is_known(request, tag) else _span(request, etag, size)
     if span is None:
-        return web.Response(body=media.body, headers=headers)
+        return sent(request, media.body, tag, headers)
     start, stop = span
     if start >= stop:
         refused = problem(416, f"the segment has {size} bytes")
         refused.headers["Content-Range"] = f"bytes */{size}"
         return refused
-    headers["Content-Range"] = f"bytes {start}-{stop - 1}/{size}"
+    headers |= {"ETag": etag, "Content-Range": f"bytes {start}-{stop - 1}/{size}"}
     return web.Response(status=206, body=media.body[start:stop], headers=headers)
-
-
-def _known(request: web.Request, etag: str) -> bool:
-    given = request.headers.get("If-None-Match", "")
-    return given.strip() == "*" or etag in {part.strip().removeprefix("W/") for part in given.split(",")}
 
 
 def _span(request: web.Request, etag: str, size: int) -> tuple[int, int] | None:

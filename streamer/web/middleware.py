@@ -37,13 +37,14 @@ STATUS: Mapping[type[SessionError], int] = {
 }
 CORS = {
     "Access-Control-Allow-Origin": "*",
-    "Access-Control-Expose-Headers": "Age, Date, ETag, Content-Length, Content-Range, Accept-Ranges, Retry-After",
+    "Access-Control-Expose-Headers": "Age, Date, ETag, Content-Encoding, Content-Length, Content-Range,"
+    " Accept-Ranges, Location, Retry-After, CMSD-Static, CMSD-Dynamic",
 }
 PREFLIGHT = {
     **CORS,
     "Access-Control-Allow-Methods": "GET, HEAD, POST, OPTIONS",
-    "Access-Control-Allow-Headers": "Authorization, Content-Type, Range, If-None-Match,"
-    " CMCD-Object, CMCD-Request, CMCD-Session, CMCD-Status",
+    "Access-Control-Allow-Headers": "Authorization, Content-Type, Range, If-Range, If-None-Match,"
+    " X-Playback-Session-Id, CMCD-Object, CMCD-Request, CMCD-Session, CMCD-Status",
     "Access-Control-Max-Age": "86400",
 }
 FREQUENT = ("}.m3u8", "/m/{name}")  # routes of what players ask for every second or two

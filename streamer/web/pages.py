@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from aiohttp import web
 
 from streamer.errors import LibraryError, NotFound
-from streamer.web.keys import SHELF
+from streamer.web.caching import ASK_AGAIN, NO_STORE, sent
+from streamer.web.keys import FILES, SHELF
 
-STATIC = Path(__file__).parent / "static"
 PAGE_HEADERS = {
-    "Cache-Control": "no-cache",
+    "Cache-Control": ASK_AGAIN,
     "Content-Security-Policy": "default-src 'self'; media-src 'self' blob: data:; worker-src 'self' blob:;"
     " connect-src 'self'; img-src 'self'",
     "X-Content-Type-Options": "nosniff",
@@ -19,19 +17,38 @@ PAGE_HEADERS = {
 }
 
 
-async def index(_request: web.Request) -> web.StreamResponse:
+async def index(request: web.Request) -> web.Response:
     """Gives the list of stories."""
-    return web.FileResponse(STATIC / "index.html", headers=PAGE_HEADERS)
+    return _page(request, "index.html")
 
 
-async def watch(request: web.Request) -> web.StreamResponse:
+async def watch(request: web.Request) -> web.Response:
     """Gives the page that plays a story; it asks for the story itself."""
     try:
         await request.app[SHELF].current(request.match_info["story"])
-        status = 200
     except NotFound:
-        status = 404
-    return web.FileResponse(STATIC / "watch.html", headers=PAGE_HEADERS, status=status)
+        file = request.app[FILES]["watch.html"]
+        headers = {**PAGE_HEADERS, **NO_STORE, "Content-Type": file.media_type}
+        return web.Response(status=404, body=file.body, headers=headers)
+    return _page(request, "watch.html")
+
+
+async def static(request: web.Request) -> web.Response:
+    """Gives a file of the pages."""
+    file = request.app[FILES].get(request.match_info["name"])
+    if file is None:
+        raise NotFound("there is no such file")
+    headers = {
+        "Cache-Control": ASK_AGAIN,
+        "Content-Type": file.media_type,
+        "X-Content-Type-Options": "nosniff",
+    }
+    return sent(request, file.body, file.tag, headers)
+
+
+def _page(request: web.Request, name: str) -> web.Response:
+    file = request.app[FILES][name]
+    return sent(request, file.body, file.tag, {**PAGE_HEADERS, "Content-Type": file.media_type})
 
 
 async def health(request: web.Request) -> web.Response:
@@ -39,7 +56,7 @@ async def health(request: web.Request) -> web.Response:
     try:
         count = len(await request.app[SHELF].stories())
     except LibraryError as error:
-        return web.json_response({"status": "failing", "detail": str(error)}, status=503)
+        return web.json_response({"status": "failing", "detail": str(error)}, status=503, headers=NO_STORE)
     status = 200 if count else 503
     words = "ok" if count else "no story is packaged yet"
-    return web.json_response({"status": words, "stories": count}, status=status, headers={"Cache-Control": "no-store"})
+    return web.json_response({"status": words, "stories": count}, status=status, headers=NO_STORE)

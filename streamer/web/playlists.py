@@ -10,23 +10,28 @@ from streamer.errors import MalformedRequest
 from streamer.hls.cmcd import read_events, read_request
 from streamer.hls.delivery import DirectiveError, Skip, read_directives
 from streamer.hls.media_playlist import MEDIA_TYPE
-from streamer.playlists import DELTA_LEVEL, Form
+from streamer.playlists import DELTA_LEVEL, Form, tag_of
 from streamer.service import Asks
 from streamer.units import TICKS_PER_SECOND
+from streamer.web import cmsd
+from streamer.web.caching import ASK_AGAIN_ALONE, NO_STORE, lifetime, sent
 from streamer.web.keys import SESSIONS
 from streamer.web.languages import languages_of
 
 FIRST_RUN = 1
-NO_STORE = {"Cache-Control": "no-store"}
-_LIST = {**NO_STORE, "Content-Type": MEDIA_TYPE, "Vary": "Accept-Encoding"}
+_LIST = {"Content-Type": MEDIA_TYPE, "Vary": "Accept-Encoding"}
 
 
 async def play(request: web.Request) -> web.Response:
     """Opens a session and gives its Multivariant Playlist; stores nothing."""
     profile = {name: value for name, value in request.query.items() if not name.startswith(("_HLS_", "CMCD"))}
     asks = Asks(languages=languages_of(request))
-    opened = await request.app[SESSIONS].open(request.match_info["story"], profile, trusted=False, asks=asks)
-    return _multivariant(request, opened.edition.multivariant_at(f"../s/{opened.id}/{FIRST_RUN}/"))
+    story, is_meant = request.match_info["story"], request.method != "HEAD"
+    opened = await request.app[SESSIONS].open(story, profile, trusted=False, asks=asks, stores=is_meant)
+    body = opened.edition.multivariant_at(f"../s/{opened.id}/{FIRST_RUN}/")
+    zipped = _takes_gzip(request)
+    headers = {**_headers(zipped=zipped), **NO_STORE, "Vary": "Accept-Encoding, Accept-Language"}
+    return web.Response(body=_zipped(body) if zipped else body, headers=headers)
 
 
 async def multivariant(request: web.Request) -> web.Response:
@@ -34,7 +39,9 @@ async def multivariant(request: web.Request) -> web.Response:
     sessions, session, run = request.app[SESSIONS], request.match_info["session"], request.match_info["run"]
     resumes = await sessions.resumes_at(session, int(run))
     prefix = "" if resumes is None else f"../{run}.{resumes * 1000 // TICKS_PER_SECOND}/"
-    return _multivariant(request, await sessions.multivariant(session, prefix))
+    body, zipped = await sessions.multivariant(session, prefix), _takes_gzip(request)
+    headers = {**_headers(zipped=zipped), "Cache-Control": ASK_AGAIN_ALONE}
+    return sent(request, _zipped(body) if zipped else body, tag_of(body, zipped=zipped), headers)
 
 
 async def media(request: web.Request) -> web.Response:
@@ -54,12 +61,13 @@ async def media(request: web.Request) -> web.Response:
     )
     run = int(request.match_info["run"])
     if request.method == "HEAD":
-        length = await sessions.head(session, rendition, run=run, form=form)
-        return web.Response(headers={**_headers(zipped=form.zipped), "Content-Length": str(length)})
-    if said := read_request(request.query, request.headers):
-        await sessions.hear(session, said)
-    body = await sessions.media_playlist(session, rendition, directives, run=run, form=form)
-    return _sent(body, zipped=form.zipped)
+        given = await sessions.head(session, rendition, directives, run=run, form=form)
+    else:
+        if said := read_request(request.query, request.headers):
+            await sessions.hear(session, said)
+        given = await sessions.media_playlist(session, rendition, directives, run=run, form=form)
+    kept = {"Cache-Control": lifetime(given, directives), **cmsd.of_playlist(given)}
+    return sent(request, given.version.body, given.version.tag, {**_headers(zipped=form.zipped), **kept})
 
 
 async def report(request: web.Request) -> web.Response:
@@ -70,9 +78,8 @@ async def report(request: web.Request) -> web.Response:
     return web.Response(status=204, headers=NO_STORE)
 
 
-def _multivariant(request: web.Request, body: bytes) -> web.Response:
-    zipped = _takes_gzip(request)
-    return _sent(gzip.compress(body, DELTA_LEVEL, mtime=0) if zipped else body, zipped=zipped)
+def _zipped(body: bytes) -> bytes:
+    return gzip.compress(body, DELTA_LEVEL, mtime=0)
 
 
 def _takes_gzip(request: web.Request) -> bool:
@@ -82,10 +89,6 @@ def _takes_gzip(request: web.Request) -> bool:
         if coding.strip().lower() == "gzip":
             return weight.replace(" ", "") not in {"q=0", "q=0.0", "q=0.00", "q=0.000"}
     return False
-
-
-def _sent(body: bytes, *, zipped: bool) -> web.Response:
-    return web.Response(body=body, headers=_headers(zipped=zipped))
 
 
 def _headers(*, zipped: bool) -> dict[str, str]:

@@ -20,10 +20,11 @@ from streamer.story.model import Value, text_in
 from streamer.story.profile import checked_profile, fitting, language_of, with_language
 from streamer.story.rules import Opening, begin, picture_of
 from streamer.units import ticks_of_milliseconds
+from streamer.web.caching import FOR_EVER, NO_STORE, sent
 from streamer.web.keys import LIBRARY, SESSIONS, SETTINGS, SHELF, WATCH
 from streamer.web.languages import languages_of
-from streamer.web.media import FOR_EVER
-from streamer.web.playlists import FIRST_RUN, NO_STORE
+from streamer.web.middleware import CORS
+from streamer.web.playlists import FIRST_RUN
 
 MAX_WORD = 64  # characters of an id
 MAX_OFFSET_MINUTES = 14 * 60  # of a clock from UTC
@@ -162,7 +163,7 @@ async def events(request: web.Request) -> web.StreamResponse:
     cues = request.app[SESSIONS].cues(session)
     try:
         first = await anext(cues)  # an error is answered as one, before the stream begins
-        async with sse_response(request, headers={"Access-Control-Allow-Origin": "*"}) as stream:
+        async with sse_response(request, headers=CORS) as stream:
             await _tell(request, stream, first, retry_ms=RECONNECT_MS)
             async for cue in cues:
                 await _tell(request, stream, cue)
@@ -246,8 +247,13 @@ async def art(request: web.Request) -> web.Response:
         body = await request.app[LIBRARY].read_picture(name)
     except LibraryError as error:
         raise NotFound("there is no such picture") from error
-    headers = {"Cache-Control": FOR_EVER, "X-Content-Type-Options": "nosniff"}
-    return web.Response(body=body, content_type=PICTURE_TYPES[name.rpartition(".")[2]], headers=headers)
+    tag, _, suffix = name.rpartition(".")  # named by its content
+    headers = {
+        "Cache-Control": FOR_EVER,
+        "Content-Type": PICTURE_TYPES[suffix],
+        "X-Content-Type-Options": "nosniff",
+    }
+    return sent(request, body, tag, headers)
 
 
 def public_url(request: web.Request) -> str:

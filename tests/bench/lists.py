@@ -62,7 +62,7 @@ async def measured(
             begins = time.process_time()
             if counter is not None:
                 counter.enable()
-            size += len(await sessions.media_playlist(opened.id, "v0", form=form))
+            size += len((await sessions.media_playlist(opened.id, "v0", form=form)).version.body)
             if counter is not None:
                 counter.disable()
             total += time.process_time() - begins

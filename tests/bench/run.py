@@ -12,7 +12,6 @@ from pathlib import Path
 
 from tests.bench import lists, served, stories
 
-
 COLUMNS = ("ours", "baseline", "ratio")
 
 

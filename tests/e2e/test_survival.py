@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import signal
 from pathlib import Path
 
@@ -68,6 +69,7 @@ async def test_a_segment_is_sent_whole_in_parts_or_not_again(sample_library: Pat
         url = f"{session.playback_url.rpartition('/')[0]}/{read.uris[0]}"
         async with http.get(url) as response:
             whole, etag = await response.read(), response.headers["ETag"]
+            assert re.fullmatch(r"br=[1-9]\d*,d=2000,ot=v,sf=h", response.headers["CMSD-Static"])
         shared = f"{server.url}/m/{read.uris[0].rpartition('/')[2]}"
 
         async def ask(**headers: str) -> tuple[int, bytes, str]:

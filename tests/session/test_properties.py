@@ -109,7 +109,7 @@ class Viewer:
         rendition = rendition_of(self.timeline.stage.package, name)
         assert rendition is not None
         form = Form(parts=self.edge.parts)
-        text = Rendered(self.timeline, rendition, ADDRESSES).text(self.edge.published, form).decode()
+        text = Rendered(self.timeline, rendition, ADDRESSES).version(self.edge.published, form).body.decode()
         self._read_parts(name, text)
         lines = [line for line in text.splitlines() if not line.startswith(EPHEMERAL)]
         earlier = self.published[name]

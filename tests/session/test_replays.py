@@ -40,7 +40,7 @@ def watched(seed: int, *, leaves: float = 0.02) -> Watching:
 def listed(timeline: Timeline, rendition_id: str, edge: int) -> bytes:
     rendition = rendition_of(timeline.stage.package, rendition_id)
     assert rendition is not None
-    return Rendered(timeline, rendition, ADDRESSES).text(edge)
+    return Rendered(timeline, rendition, ADDRESSES).version(edge).body
 
 
 def is_allowed(story: Story, name: str, value: Value) -> bool:

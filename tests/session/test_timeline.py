@@ -66,8 +66,8 @@ def test_what_was_listed_before_the_lock_stays_as_it_was_after_it(choice: str, e
     after = follow(before, commit(choice))
     rendition = before.stage.package.audio
 
-    early = Rendered(before, rendition, ADDRESSES).text(before.listable)
-    late = Rendered(after, rendition, ADDRESSES).text(after.settled)
+    early = Rendered(before, rendition, ADDRESSES).version(before.listable).body
+    late = Rendered(after, rendition, ADDRESSES).version(after.settled).body
 
     assert late.startswith(early)
     assert after.last.scene.id == ending
@@ -80,7 +80,7 @@ def test_an_ending_that_every_answer_leads_to_keeps_its_last_segment_for_the_loc
     timeline = start_timeline(staged_text(text, LENGTHS))
 
     assert timeline.preview_segments == 3
-    assert b"ENDLIST" not in Rendered(timeline, timeline.stage.package.audio, ADDRESSES).text(timeline.listable)
+    assert b"ENDLIST" not in Rendered(timeline, timeline.stage.package.audio, ADDRESSES).version(timeline.listable).body
 
 
 def test_a_scene_listed_early_stops_before_its_own_decision() -> None:
