@@ -17,8 +17,8 @@ from streamer.service import Sessions
 from streamer.shelf import Shelf
 from streamer.store.opening import open_store
 from streamer.watching import Watch
-from streamer.web import media, pages, playlists, sessions, watching
-from streamer.web.keys import LIBRARY, ORIGIN, SESSIONS, SETTINGS, SHELF, WATCH
+from streamer.web import media, operations, pages, playlists, sessions, watching
+from streamer.web.keys import DRAINING, LIBRARY, ORIGIN, SESSIONS, SETTINGS, SHELF, STORE, WATCH
 from streamer.web.lookup import LookingUp
 from streamer.web.middleware import boundary
 
@@ -41,6 +41,7 @@ async def make_app(settings: Settings, clock: Clock | None = None, watch: Watch 
     found = Sessions(store=store, shelf=shelf, identity=identity, clock=clock, settings=settings, look_up=look_up)
     app = web.Application(middlewares=[boundary], client_max_size=settings.server.body_bytes)
     app[SETTINGS], app[SHELF], app[SESSIONS], app[LIBRARY] = settings, shelf, found, library
+    app[STORE], app[DRAINING] = store, asyncio.Event()
     app[ORIGIN] = Origin(library, found.addresses.namer, settings.library.cache_bytes)
     _add_routes(app)
 
@@ -94,6 +95,7 @@ def _add_routes(app: web.Application) -> None:
     router.add_get("/", pages.index)
     router.add_get("/watch/{story:[a-z0-9-]{1,64}}", pages.watch)
     router.add_get("/healthz", pages.health)
+    router.add_get("/readyz", operations.ready)
     router.add_static("/static", pages.STATIC)
     router.add_get("/play/{story:[a-z0-9-]{1,64}}.m3u8", playlists.play)
     router.add_get("/s/{session}/{run:[1-9][0-9]{0,3}}/index.m3u8", playlists.multivariant)

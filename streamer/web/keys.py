@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from aiohttp import web
 
 from streamer.config import Settings
@@ -9,11 +11,14 @@ from streamer.library.filesystem import Library
 from streamer.origin import Origin
 from streamer.service import Sessions
 from streamer.shelf import Shelf
+from streamer.store.base import Store
 from streamer.watching import Watch
 
 SESSIONS = web.AppKey("sessions", Sessions)
 SHELF = web.AppKey("shelf", Shelf)
+STORE: web.AppKey[Store] = web.AppKey("store")
 LIBRARY = web.AppKey("library", Library)
 ORIGIN = web.AppKey("origin", Origin)
 WATCH = web.AppKey("watch", Watch)  # only where story files are watched
 SETTINGS = web.AppKey("settings", Settings)
+DRAINING = web.AppKey("draining", asyncio.Event)  # set: what has begun is finished, and nothing new is wanted
