@@ -33,6 +33,15 @@ class ServerSettings(_Section):
     body_bytes: Count = Field(65536, description="bytes; a larger request body is refused")
 
 
+class OperationsSettings(_Section):
+    """A listener for operators alone: metrics and what the server knows of a session."""
+
+    host: str = Field("127.0.0.1", description="address of the operators' listener; nobody else may reach it")
+    port: Annotated[int, Field(ge=0, le=65535)] = Field(
+        0, description="its TCP port, for /metrics and /debug/sessions/{id}; 0: there is no such listener"
+    )
+
+
 class LibrarySettings(_Section):
     """Packaged stories and media."""
 
@@ -119,6 +128,7 @@ class Settings(_Section):
     """All settings."""
 
     server: ServerSettings = ServerSettings()
+    operations: OperationsSettings = OperationsSettings()
     library: LibrarySettings = LibrarySettings()
     state: StateSettings = StateSettings()
     store: StoreSettings = StoreSettings()

@@ -20,10 +20,11 @@ from streamer.hls.cmcd import Cmcd
 from streamer.hls.delivery import Directives
 from streamer.identity import Identity, Ticket, seed_of
 from streamer.media.names import Namer
+from streamer.metrics import Metrics
 from streamer.playlists import PLAIN, Addresses, Form, rendition_of
 from streamer.session.choosing import Answer, answered, gone_back, taken_from_the_menu
 from streamer.session.cues import Cue, Told, cues_since, next_cue_ms
-from streamer.session.events import Committed, Register, SessionRecord, Source, steps_of
+from streamer.session.events import Answered, Committed, Register, SessionRecord, Source, Step, steps_of
 from streamer.session.pacing import (
     Course,
     Edge,
@@ -52,6 +53,7 @@ from streamer.store.base import LOST, Change, Store, Stored
 from streamer.story.model import Story, Value
 from streamer.story.profile import checked_profile, language_of, looked_up, with_language
 from streamer.story.rules import Opening, failures_of
+from streamer.story.visit import VIEWER
 from streamer.units import TICKS_PER_SECOND, Ticks, decimal_seconds, ticks_of_milliseconds
 
 log = structlog.get_logger("branchline.sessions")
@@ -85,6 +87,8 @@ class Live:
     wake: asyncio.Event | None = None  # made by who waits; set and dropped by who changes something
     streams: int = 0
     answered_ms: int = 0  # when a picture's list was last given
+    chosen_ms: int = 0  # when the viewer last answered here; 0: the path has gone on since
+    branch: int | None = None  # first segment of where the answer leads, from its commit until it is listed
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
@@ -141,6 +145,7 @@ class Sessions:
         clock: Clock,
         settings: Settings,
         look_up: LookUp | None = None,
+        metrics: Metrics | None = None,
     ) -> None:
         self._store = store
         self._look_up = look_up
@@ -153,6 +158,8 @@ class Sessions:
         self._paths = Paths()
         self._spelled = Spelled(Addresses(namer=Namer(identity.media_key), base=settings.media.base or "../m/"))
         self._closing = False
+        self._metrics = metrics or Metrics()
+        self._metrics.sessions.set_function(lambda: len(self._live))
 
     # ── opening ──────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -199,6 +206,7 @@ class Sessions:
         )
         if kept_back or asks.is_kept:
             await self._store.create(session_id, record, expires_ms)
+        self._metrics.sessions_opened.inc()
         return Opened(
             id=session_id,
             token=self._identity.control_token(session_id),
@@ -287,6 +295,7 @@ class Sessions:
             SessionGone: the session has expired.
             MalformedRequest: more segments are asked for than can be coming.
         """
+        self._metrics.polls.inc()
         live = await self._entered(session_id, None if asked.segments is None else asked.segments - 1)
         if rendition_of(live.edition.package, rendition_id) is None:
             raise NotFound(f"there is no rendition {rendition_id!r}", rendition=rendition_id)
@@ -299,10 +308,11 @@ class Sessions:
         self._sign(live, starts=not self._policy.requests_seen, idle_ms=idle_ms)
         try:
             await self._settle(live)
-            if asked.segments is not None and not self._all_listed(live):
+            if asked.segments is not None and self._waits(live, asked.segments, asked.parts):
                 if too_far(live.timeline, live.edge, asked.segments, asked.parts):
                     raise MalformedRequest("_HLS_msn", "such a segment or part lies too far ahead")
-                await self._hold(live, asked.segments, asked.parts)
+                with self._metrics.held.time():
+                    await self._hold(live, asked.segments, asked.parts)
         except StoreError as error:  # what was reserved is the viewer's all the same
             log.warning("store", problem=str(error))
             self._list_what_is_reserved(live)
@@ -438,6 +448,7 @@ class Sessions:
         if live.streams >= self._settings.sessions.event_streams:
             raise TooMany(f"more than {self._settings.sessions.event_streams} event streams of one session")
         live.streams += 1
+        self._metrics.event_streams.inc()
         told = Told()
         try:
             while not self._closing and self._clock.now_ms() < live.expires_ms:
@@ -455,6 +466,7 @@ class Sessions:
                     yield None
         finally:
             live.streams -= 1
+            self._metrics.event_streams.dec()
 
     # ── housekeeping ─────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -675,6 +687,9 @@ class Sessions:
             await self._reload(live)
             edge = self._advanced(live)
         listed, live.edge = live.edge, edge
+        if live.branch is not None and edge.published > live.branch:
+            self._metrics.listed.observe((self._clock.now_ms() - live.chosen_ms) / 1000)
+            live.branch, live.chosen_ms = None, 0
         if (edge.published, edge.parts) != (listed.published, listed.parts):
             _wake(live)
         if live.register.sign_ms - live.written_ms >= self._settings.sessions.register_seconds * 1000:
@@ -712,6 +727,11 @@ class Sessions:
         added = record.events[len(live.record.events) :]
         if not await self._store.append(live.id, added, live.version, reserved=mark):
             return False
+        for event in added:
+            if isinstance(event, Answered):
+                live.chosen_ms = self._clock.now_ms()
+            elif isinstance(event, Committed):
+                self._metrics.commits.labels(by=event.by).inc()
         before = live.timeline
         self._adopt(live, record, live.version + 1)
         if before.stage.story.kept:
@@ -734,6 +754,8 @@ class Sessions:
         if record.events[: len(known)] != known:
             raise Conflict("the stored session contradicts what was published")
         for step in steps_of(record.events[len(known) :]):
+            live.branch = _branch_of(timeline, step) if live.chosen_ms else None
+            live.chosen_ms = 0 if live.branch is None else live.chosen_ms
             grown = self._paths.follow(timeline, step)
             if grown.run == timeline.run:
                 self._spelled.carry(timeline, grown)
@@ -826,7 +848,7 @@ class Sessions:
         if parts and live.timeline.stage.part_target_ms:
             hold_ms = min(hold_ms, round(HELD_PART_TARGETS * live.timeline.stage.part_target_ms))
         deadline_ms = self._clock.now_ms() + hold_ms
-        while not lists(live.timeline, live.edge, segments, parts) and not self._all_listed(live) and not self._closing:
+        while self._waits(live, segments, parts) and not self._closing:
             now_ms = self._clock.now_ms()
             if now_ms >= deadline_ms:
                 return
@@ -835,6 +857,9 @@ class Sessions:
             left_ms = deadline_ms - now_ms
             await self._changed(live, left_ms if change_ms is None else min(change_ms, left_ms))
             await self._settle(live)
+
+    def _waits(self, live: Live, segments: int, parts: int) -> bool:
+        return not lists(live.timeline, live.edge, segments, parts) and not self._all_listed(live)
 
     async def _changed(self, live: Live, at_most_ms: int) -> bool:
         """Waits until something changes the session, at most so long; tells whether something did or was due."""
@@ -903,6 +928,13 @@ def _word_of(said: Cmcd, asked_from: Ticks | None) -> Word | None:
         position = Ticks(asked_from - ticks_of_milliseconds(said.buffer_ms))
         return Word(source=Source.BUFFER, position=position, paused=paused, rate=rate)
     return None if paused is None else Word(source=Source.BUFFER, paused=paused, rate=rate)
+
+
+def _branch_of(timeline: Timeline, step: Step) -> int | None:
+    """Gives the first segment of where a viewer's answer leads; None: the step is none's."""
+    if not isinstance(step, Committed) or step.by != VIEWER or timeline.open is None:
+        return None
+    return timeline.open.barrier if step.cut is None else step.cut
 
 
 def _fresh(ticket: Ticket, kept: dict[str, Value]) -> SessionRecord:

@@ -12,13 +12,15 @@ from streamer.clock import Clock
 from streamer.config import Settings
 from streamer.identity import Identity, load_secret
 from streamer.library.filesystem import Library
+from streamer.metrics import Metrics
 from streamer.origin import Origin
 from streamer.service import Sessions
 from streamer.shelf import Shelf
+from streamer.store.measured import MeasuredStore
 from streamer.store.opening import open_store
 from streamer.watching import Watch
 from streamer.web import media, operations, pages, playlists, sessions, watching
-from streamer.web.keys import DRAINING, LIBRARY, ORIGIN, SESSIONS, SETTINGS, SHELF, STORE, WATCH
+from streamer.web.keys import DRAINING, LIBRARY, METRICS, ORIGIN, SESSIONS, SETTINGS, SHELF, STORE, WATCH
 from streamer.web.lookup import LookingUp
 from streamer.web.middleware import boundary
 
@@ -33,15 +35,24 @@ async def make_app(settings: Settings, clock: Clock | None = None, watch: Watch 
         ConfigError: the secret cannot be used.
     """
     identity = Identity(await asyncio.to_thread(load_secret, settings.state.path))
-    store = await open_store(settings)
+    metrics = Metrics()
+    store = MeasuredStore(await open_store(settings), metrics)
     clock = clock or store.clock
     library = Library(settings.library.path)
     shelf = Shelf(library, clock)
     look_up = LookingUp(settings.lookup) if settings.lookup.url else None
-    found = Sessions(store=store, shelf=shelf, identity=identity, clock=clock, settings=settings, look_up=look_up)
+    found = Sessions(
+        store=store,
+        shelf=shelf,
+        identity=identity,
+        clock=clock,
+        settings=settings,
+        look_up=look_up,
+        metrics=metrics,
+    )
     app = web.Application(middlewares=[boundary], client_max_size=settings.server.body_bytes)
     app[SETTINGS], app[SHELF], app[SESSIONS], app[LIBRARY] = settings, shelf, found, library
-    app[STORE], app[DRAINING] = store, asyncio.Event()
+    app[STORE], app[METRICS], app[DRAINING] = store, metrics, asyncio.Event()
     app[ORIGIN] = Origin(library, found.addresses.namer, settings.library.cache_bytes)
     _add_routes(app)
 
@@ -59,6 +70,7 @@ async def make_app(settings: Settings, clock: Clock | None = None, watch: Watch 
         await found.stop()  # before open requests are waited for: held ones are answered, streams end
 
     app.cleanup_ctx.append(sweeping)
+    app.cleanup_ctx.append(operations.listening)
     app.on_shutdown.append(stop)
     if watch is not None:
         _add_watch(app, watch)

@@ -8,6 +8,7 @@ from aiohttp import web
 
 from streamer.config import Settings
 from streamer.library.filesystem import Library
+from streamer.metrics import Metrics
 from streamer.origin import Origin
 from streamer.service import Sessions
 from streamer.shelf import Shelf
@@ -21,4 +22,5 @@ LIBRARY = web.AppKey("library", Library)
 ORIGIN = web.AppKey("origin", Origin)
 WATCH = web.AppKey("watch", Watch)  # only where story files are watched
 SETTINGS = web.AppKey("settings", Settings)
+METRICS = web.AppKey("metrics", Metrics)
 DRAINING = web.AppKey("draining", asyncio.Event)  # set: what has begun is finished, and nothing new is wanted

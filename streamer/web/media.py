@@ -6,7 +6,7 @@ from aiohttp import web
 
 from streamer.hls.cmcd import read_request
 from streamer.media.names import SegmentName
-from streamer.web.keys import ORIGIN, SESSIONS
+from streamer.web.keys import METRICS, ORIGIN, SESSIONS
 from streamer.web.middleware import problem
 
 FOR_EVER = "public, max-age=31536000, immutable"
@@ -32,14 +32,23 @@ async def shared(request: web.Request) -> web.Response:
     size = len(media.body)
     span = _span(request, etag, size)
     if span is None:
+        _count(request, size)
         return web.Response(body=media.body, headers=headers)
     start, stop = span
     if start >= stop:
         refused = problem(416, f"the segment has {size} bytes")
         refused.headers["Content-Range"] = f"bytes */{size}"
         return refused
+    _count(request, stop - start)
     headers["Content-Range"] = f"bytes {start}-{stop - 1}/{size}"
     return web.Response(status=206, body=media.body[start:stop], headers=headers)
+
+
+def _count(request: web.Request, size: int) -> None:
+    if request.method == "GET":
+        metrics = request.app[METRICS]
+        metrics.segments.inc()
+        metrics.segment_bytes.inc(size)
 
 
 def _known(request: web.Request, etag: str) -> bool:

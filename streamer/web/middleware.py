@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 
 import structlog
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
 from streamer.errors import (
     Conflict,
@@ -20,9 +21,9 @@ from streamer.errors import (
     TooLate,
     TooMany,
 )
+from streamer.web.keys import METRICS
 
 log = structlog.get_logger("branchline.requests")
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 # The one table from errors to status codes.
 STATUS: Mapping[type[SessionError], int] = {
@@ -74,27 +75,34 @@ def problem(status: int, detail: str, members: Mapping[str, object] | None = Non
 
 @web.middleware
 async def boundary(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Translates errors, answers preflights and writes the canonical log line."""
+    """Translates errors, answers preflights, counts and writes the canonical log line."""
     started = time.perf_counter()
     if request.method == "OPTIONS":
         response: web.StreamResponse = web.Response(status=204, headers=PREFLIGHT)
     else:
-        response = await _answered(request, handler)
+        response = await answered(request, handler)
     if not response.prepared:
         response.headers.update(CORS)
+    passed = time.perf_counter() - started
     # The path alone, and of a session's path only its kind: ids and queries are capabilities.
-    route = request.match_info.route.resource
+    resource = request.match_info.route.resource
+    route = resource.canonical if resource is not None else "-"
+    metrics = request.app[METRICS]
+    metrics.requests.labels(route=route, status=response.status).inc()
+    if not response.prepared:  # an event stream lasts as long as somebody listens
+        metrics.latency.labels(route=route).observe(passed)
     log.info(
         "request",
         method=request.method,
-        route=route.canonical if route is not None else "-",
+        route=route,
         status=response.status,
-        ms=round((time.perf_counter() - started) * 1000, 1),
+        ms=round(passed * 1000, 1),
     )
     return response
 
 
-async def _answered(request: web.Request, handler: Handler) -> web.StreamResponse:
+async def answered(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Gives a handler's answer, or the problem document that its error stands for."""
     try:
         return await handler(request)
     except SessionError as error:

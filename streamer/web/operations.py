@@ -1,17 +1,62 @@
-"""What operators and their machines ask: whether requests should come here."""
+"""What operators and their machines ask: whether requests should come here, and what the process counts."""
 
 from __future__ import annotations
 
 import asyncio
 import sqlite3
+from collections.abc import AsyncIterator
 
 from aiohttp import web
+from aiohttp.typedefs import Handler
+from prometheus_client.exposition import choose_encoder
 
 from streamer.errors import BranchlineError, StoreError
-from streamer.web.keys import DRAINING, SETTINGS, SHELF, STORE
-from streamer.web.middleware import problem
+from streamer.web.keys import DRAINING, METRICS, SETTINGS, SHELF, STORE
+from streamer.web.middleware import answered, problem
 
 NO_STORE = {"Cache-Control": "no-store"}
+
+
+async def listening(app: web.Application) -> AsyncIterator[None]:
+    """Listens for operators as long as the application runs, where a port is set.
+
+    Raises:
+        BranchlineError: the port is taken.
+    """
+    host, port = app[SETTINGS].operations.host, app[SETTINGS].operations.port
+    if not port:
+        yield
+        return
+    runner = web.AppRunner(operators_app(app), access_log=None, handle_signals=False)
+    await runner.setup()
+    try:
+        try:
+            await web.TCPSite(runner, host, port, reuse_address=True).start()
+        except OSError as error:
+            raise BranchlineError(f"operations: cannot listen on {host}:{port}: {error.strerror}") from error
+        yield
+    finally:
+        await runner.cleanup()
+
+
+def operators_app(app: web.Application) -> web.Application:
+    """Gives what operators may ask of an application. Without CORS headers: no page of a browser may read it."""
+    found = web.Application(middlewares=[_plain])
+    found[METRICS] = app[METRICS]
+    found.router.add_get("/metrics", metrics)
+    return found
+
+
+@web.middleware
+async def _plain(request: web.Request, handler: Handler) -> web.StreamResponse:
+    return await answered(request, handler)
+
+
+async def metrics(request: web.Request) -> web.Response:
+    """Gives all figures in a form of Prometheus."""
+    spell, media_type = choose_encoder(request.headers.get("Accept", ""))
+    body = await asyncio.to_thread(spell, request.app[METRICS].registry)  # it reads files of /proc
+    return web.Response(body=body, headers={"Content-Type": media_type, **NO_STORE})
 
 
 async def ready(request: web.Request) -> web.Response:

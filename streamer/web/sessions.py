@@ -11,7 +11,7 @@ import msgspec
 from aiohttp import web
 from aiohttp_sse import EventSourceResponse, sse_response
 
-from streamer.errors import LibraryError, MalformedRequest, NotAllowed, NotFound
+from streamer.errors import LibraryError, MalformedRequest, NotAllowed, NotFound, SessionError, TooLate
 from streamer.service import Asks
 from streamer.session.choosing import Answer
 from streamer.session.cues import Cue
@@ -20,7 +20,7 @@ from streamer.story.model import Value, text_in
 from streamer.story.profile import checked_profile, fitting, language_of, with_language
 from streamer.story.rules import Opening, begin, picture_of
 from streamer.units import ticks_of_milliseconds
-from streamer.web.keys import LIBRARY, SESSIONS, SETTINGS, SHELF, WATCH
+from streamer.web.keys import LIBRARY, METRICS, SESSIONS, SETTINGS, SHELF, WATCH
 from streamer.web.languages import languages_of
 from streamer.web.media import FOR_EVER
 from streamer.web.playlists import FIRST_RUN, NO_STORE
@@ -105,7 +105,13 @@ async def choose(request: web.Request) -> web.Response:
         code=code,
         answer_id=_word(body, "answer_id"),
     )
-    taken = await request.app[SESSIONS].choose(request.match_info["session"], token, answer)
+    answers = request.app[METRICS].answers
+    try:
+        taken = await request.app[SESSIONS].choose(request.match_info["session"], token, answer)
+    except SessionError as error:
+        answers.labels(outcome="too_late" if isinstance(error, TooLate) else "refused").inc()
+        raise
+    answers.labels(outcome="taken").inc()
     return web.json_response(taken, headers=NO_STORE)
 
 

@@ -10,8 +10,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from streamer.metrics import Metrics
 from streamer.session.events import Committed, Register, SessionRecord
 from streamer.store.base import Glance, Store
+from streamer.store.measured import MeasuredStore
 from streamer.store.memory import MemoryStore
 from streamer.store.redis import RedisStore
 from streamer.store.sqlite import SqliteStore
@@ -36,7 +38,7 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
             case _:
                 server = await stack.enter_async_context(valkey())
                 found = await RedisStore.open(server.url, timeout_seconds=5)
-        yield found
+        yield MeasuredStore(found, Metrics())  # as the server uses it
         await found.close()
 
 
