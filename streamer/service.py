@@ -32,11 +32,13 @@ from streamer.session.pacing import (
     Word,
     advanced,
     after_a_stop,
+    answer_to,
     course_of,
     due,
     lists,
     may_be_cut,
     merged,
+    needed_ms,
     next_change_ms,
     playhead,
     still_from_ms,
@@ -47,6 +49,7 @@ from streamer.session.pacing import (
     within_seconds,
 )
 from streamer.session.timeline import Timeline
+from streamer.session.waiting import waiting
 from streamer.shelf import Edition, Shelf
 from streamer.spelled import Paths, Spelled
 from streamer.store.base import LOST, Change, Store, Stored
@@ -468,6 +471,82 @@ class Sessions:
             live.streams -= 1
             self._metrics.event_streams.dec()
 
+    def explained(self, session_id: str) -> dict[str, object]:
+        """Tells why a session's edge is where it is; looks at memory alone, moves nothing, and is no sign of life.
+
+        Nothing of it is personal. Durations are in milliseconds, places on the timeline in seconds.
+
+        Raises:
+            NotFound: this process does not have the session in memory.
+        """
+        live = self._live.get(session_id)
+        if live is None:
+            raise NotFound("this replica does not have the session in memory; ask one that serves it")
+        register, edge, timeline = live.register, live.edge, live.timeline
+        now_ms, play = self._clock.now_ms(), self._play(live)
+        course = self._looked_at(live, play)
+        found = waiting(course, edge, register, play, now_ms=now_ms, policy=self._policy)
+        end = timeline.end_of(edge.published - 1) if edge.published else Ticks(0)
+        placed, inputs = timeline.open, timeline.stage.story.profile
+        return {
+            "story": live.record.story,
+            "revision": live.record.revision,
+            "run": timeline.run,
+            "scene": timeline.visit_playing(play).scene.id,
+            "expires_in_ms": live.expires_ms - now_ms,
+            "inputs": {name: value for name, value in live.record.profile.items() if not inputs[name].personal},
+            "waits_for": {
+                "cause": found.cause.name.lower(),
+                "words": found.cause,
+                "until_seconds": _seconds(found.until),
+            },
+            "playhead": {
+                "position_seconds": _seconds(play),
+                "source": register.source.name.lower(),
+                "within_seconds": within_seconds(register),
+                "rate": register.rate,
+                "paused": register.paused,
+                "stands_still_in_ms": still_from_ms(register, self._policy, edge) - now_ms,
+                "last_sign_ms_ago": _ago(register.sign_ms, now_ms),
+            },
+            "player": {
+                "requested_segments": register.requested,
+                "requested_ms_ago": _ago(register.asked_ms, now_ms),
+                "looks_every_ms": register.poll_ms,
+                "reacts_within_ms": register.react_ms,
+                "fetches_within_ms": register.fetch_ms,
+                "needs_ms": needed_ms(register, self._policy),
+            },
+            "edge": {
+                "published_segments": edge.published,
+                "parts_of_the_last": edge.parts,
+                "published_seconds": _seconds(end),
+                "lead_seconds": _seconds(Ticks(end - play)),
+                "listed_ms_ago": _ago(edge.listed_ms, now_ms),
+                "reserved_segments": live.reserved,
+                "listable_segments": course.listable,
+                "settled_segments": timeline.settled,
+            },
+            "decision": None
+            if placed is None
+            else {
+                "decision": placed.decision.id,
+                "visit": timeline.last.number,
+                "opens_seconds": _seconds(placed.opens),
+                "lock_seconds": _seconds(course.lock),
+                "join_seconds": _seconds(placed.join),
+                "answered": answer_to(live.record.events, timeline) is not None,
+                "holding": course.held > 0,
+            },
+            "store": {
+                "version": live.version,
+                "alone": live.alone,
+                "to_be_read_again": live.old,
+                "written_ms_ago": _ago(live.written_ms, now_ms),
+            },
+            "listeners": {"held_polls_or_streams": live.wake is not None, "event_streams": live.streams},
+        }
+
     # ── housekeeping ─────────────────────────────────────────────────────────────────────────────────────────────
 
     async def forget_expired(self) -> int:
@@ -604,8 +683,8 @@ class Sessions:
             return min(playhead(live.register, self._clock.now_ms(), passed), live.timeline.end)
         return playhead(live.register, self._clock.now_ms(), self._policy, live.edge)
 
-    def _course(self, live: Live, play: Ticks) -> Course:
-        course = course_of(
+    def _looked_at(self, live: Live, play: Ticks) -> Course:
+        return course_of(
             live.timeline,
             live.record.events,
             live.register,
@@ -614,6 +693,9 @@ class Sessions:
             extended=live.record.extended,
             policy=self._policy,
         )
+
+    def _course(self, live: Live, play: Ticks) -> Course:
+        course = self._looked_at(live, play)
         placed = live.timeline.open
         if placed is not None and course.lock is not None and play >= placed.opens:
             live.register = with_lock(live.register, placed, course.lock)  # whoever asks may tell it to viewers
@@ -928,6 +1010,16 @@ def _word_of(said: Cmcd, asked_from: Ticks | None) -> Word | None:
         position = Ticks(asked_from - ticks_of_milliseconds(said.buffer_ms))
         return Word(source=Source.BUFFER, position=position, paused=paused, rate=rate)
     return None if paused is None else Word(source=Source.BUFFER, paused=paused, rate=rate)
+
+
+def _ago(then_ms: int, now_ms: int) -> int | None:
+    """Gives how long ago a moment was; None: there was none."""
+    return now_ms - then_ms if then_ms else None
+
+
+def _seconds(place: Ticks | None) -> float | None:
+    """Gives a place on the timeline in seconds."""
+    return None if place is None else round(place / TICKS_PER_SECOND, 3)
 
 
 def _branch_of(timeline: Timeline, step: Step) -> int | None:

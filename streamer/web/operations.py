@@ -1,4 +1,4 @@
-"""What operators and their machines ask: whether requests should come here, and what the process counts."""
+"""What operators and their machines ask: may requests come, what was counted, why is a list as long as it is."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from aiohttp.typedefs import Handler
 from prometheus_client.exposition import choose_encoder
 
 from streamer.errors import BranchlineError, StoreError
-from streamer.web.keys import DRAINING, METRICS, SETTINGS, SHELF, STORE
+from streamer.web.keys import DRAINING, METRICS, SESSIONS, SETTINGS, SHELF, STORE
 from streamer.web.middleware import answered, problem
 
 NO_STORE = {"Cache-Control": "no-store"}
@@ -42,8 +42,9 @@ async def listening(app: web.Application) -> AsyncIterator[None]:
 def operators_app(app: web.Application) -> web.Application:
     """Gives what operators may ask of an application. Without CORS headers: no page of a browser may read it."""
     found = web.Application(middlewares=[_plain])
-    found[METRICS] = app[METRICS]
+    found[METRICS], found[SESSIONS] = app[METRICS], app[SESSIONS]
     found.router.add_get("/metrics", metrics)
+    found.router.add_get("/debug/sessions/{session}", session)
     return found
 
 
@@ -57,6 +58,12 @@ async def metrics(request: web.Request) -> web.Response:
     spell, media_type = choose_encoder(request.headers.get("Accept", ""))
     body = await asyncio.to_thread(spell, request.app[METRICS].registry)  # it reads files of /proc
     return web.Response(body=body, headers={"Content-Type": media_type, **NO_STORE})
+
+
+async def session(request: web.Request) -> web.Response:
+    """Tells why a session's edge is where it is."""
+    found = request.app[SESSIONS].explained(request.match_info["session"])
+    return web.json_response(found, headers=NO_STORE)
 
 
 async def ready(request: web.Request) -> web.Response:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiohttp import ClientSession, web
@@ -24,6 +27,16 @@ from tests.valkey import valkey
 from tests.web.viewing import Client, Viewer, served
 
 STORY = "fork 12.52 -> left | right\nleft 7.36 -> fork\nright 8 ."
+PERSONAL = """
+story: 1
+id: test
+title: One
+start: intro
+profile:
+  plan: {type: enum, values: [basic, pro], default: basic}
+  name: {type: string, default: "", pii: true}
+scenes: {intro: {media: {src: intro}, end: {id: over}}}
+"""
 
 
 @pytest.fixture
@@ -231,3 +244,114 @@ async def test_the_operators_listener_is_there_while_the_server_runs_where_a_por
         asking.get(f"http://127.0.0.1:{port}/metrics") as response,
     ):
         assert response.status == 200
+
+
+async def explained(client: Client, session: str) -> dict[str, Any]:
+    """Asks why a session's list is as long as it is."""
+    async with operators(client) as asking, asking.get(f"/debug/sessions/{session}") as response:
+        assert response.status == 200, await response.text()
+        assert "Access-Control-Allow-Origin" not in response.headers
+        found: dict[str, Any] = await response.json()
+        return found
+
+
+async def waits_for(client: Client, viewer: Viewer) -> str:
+    """Gives the cause alone."""
+    return str((await explained(client, viewer.id))["waits_for"]["cause"])
+
+
+async def test_operators_see_why_a_list_is_as_long_as_it_is(client: Client, clock: ManualClock) -> None:
+    viewer = await Viewer.open(client, clock)
+    read = await viewer.watch(6)
+
+    found = await explained(client, viewer.id)
+
+    assert found["edge"]["published_segments"] == len(read.uris)
+    assert found["edge"]["reserved_segments"] >= len(read.uris)
+    assert found["edge"]["lead_seconds"] == pytest.approx(found["edge"]["published_seconds"] - 6, abs=0.01)
+    assert found["playhead"]["position_seconds"] == pytest.approx(6, abs=0.01)
+    assert found["playhead"]["source"] == "requests"
+    assert found["player"]["requested_segments"] == len(read.uris)
+    assert found["decision"]["decision"] == "after-fork"
+    assert found["decision"]["lock_seconds"] < found["decision"]["join_seconds"] == pytest.approx(12.52, abs=0.01)
+    assert found["store"] == {"version": 1, "alone": True, "to_be_read_again": False, "written_ms_ago": 0}
+    assert (found["story"], found["run"], found["scene"]) == ("test", 1, "fork")
+
+
+async def test_what_a_list_waits_for_is_told_from_the_first_poll_to_the_end(client: Client, clock: ManualClock) -> None:
+    viewer = await Viewer.open(client, clock)
+    await viewer.text()
+    causes = [await waits_for(client, viewer)]
+    await viewer.watch(7)
+    await viewer.choose("after-fork", choice="right")
+    for _ in range(12):
+        await viewer.poll()
+        causes.append(await waits_for(client, viewer))
+        clock.forward(1)
+        causes.append(await waits_for(client, viewer))
+
+    assert list(dict.fromkeys(causes)) == ["start", "decision", "playhead", "poll", "nothing"]
+
+
+async def test_a_list_whose_segments_are_left_alone_waits_for_the_player(client: Client, clock: ManualClock) -> None:
+    viewer = await Viewer.open(client, clock)
+    await viewer.poll()
+    causes = []
+    for _ in range(8):
+        clock.forward(1)
+        await viewer.text()
+        causes.append(await waits_for(client, viewer))
+
+    assert [cause for cause, _ in groupby(causes)] == ["playhead", "requests", "sign"]
+
+
+async def test_a_viewer_who_has_paused_is_what_a_list_waits_for(client: Client, clock: ManualClock) -> None:
+    viewer = await Viewer.open(client, clock)
+    await viewer.watch(2)
+    async with client.post(
+        f"/api/v1/sessions/{viewer.id}/position",
+        json={"position": 2, "paused": True},
+        headers={"Authorization": f"Bearer {viewer.opened['token']}"},
+    ) as response:
+        assert response.status == 204
+
+    assert await waits_for(client, viewer) == "pause"
+
+
+async def test_operators_who_look_leave_a_session_as_it_was(client: Client, clock: ManualClock) -> None:
+    viewer = await Viewer.open(client, clock)
+    await viewer.watch(2)
+    clock.forward(20)
+    before = await explained(client, viewer.id)
+
+    for _ in range(3):
+        clock.forward(1)
+        await explained(client, viewer.id)
+
+    found = await explained(client, viewer.id)
+    assert found["playhead"]["last_sign_ms_ago"] == before["playhead"]["last_sign_ms_ago"] + 3000
+    assert found["playhead"]["position_seconds"] == before["playhead"]["position_seconds"]
+    assert found["edge"]["published_segments"] == before["edge"]["published_segments"]
+
+
+async def test_nothing_personal_is_shown_to_operators(tmp_path: Path, clock: ManualClock) -> None:
+    publish(tmp_path, "intro 8", PERSONAL)
+    async with served(tmp_path, clock) as client:
+        profile = {"name": "Ingeborg", "plan": "pro"}
+        viewer = await Viewer.open(client, clock, profile=profile, viewer="u-4711", consent=True)
+        await viewer.poll()
+
+        found = await explained(client, viewer.id)
+
+    assert found["inputs"] == {"plan": "pro"}
+    text = json.dumps(found)
+    assert not any(secret in text for secret in ("Ingeborg", "u-4711", viewer.opened["token"], viewer.id))
+
+
+async def test_a_session_that_is_not_in_memory_is_not_looked_for_in_the_store(client: Client) -> None:
+    async with client.post("/api/v1/sessions", json={"story": "test"}) as response:
+        opened = await response.json()
+
+    async with operators(client) as asking, asking.get(f"/debug/sessions/{opened['id']}") as response:
+        assert response.status == 404
+        assert response.content_type == "application/problem+json"
