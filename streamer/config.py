@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, IPvAnyNetwork, ValidationError
 
 from streamer.errors import ConfigError
 from streamer.session.pacing import Policy
@@ -31,6 +31,16 @@ class ServerSettings(_Section):
     )
     shutdown_seconds: Seconds = Field(5, description="seconds that open requests get to finish when the server stops")
     body_bytes: Count = Field(65536, description="bytes; a larger request body is refused")
+    body_seconds: Seconds = Field(10, description="seconds that a request body is waited for")
+    line_bytes: Count = Field(8190, description="bytes; a longer request line or header is refused")
+    header_lines: Count = Field(128, description="a request with more headers is refused")
+    idle_seconds: Seconds = Field(
+        75, description="seconds that a connection may be open without a request that is whole; more than a proxy's own"
+    )
+    trusted_proxies: list[IPvAnyNetwork] = Field(
+        [],
+        description="networks of proxies whose X-Forwarded-For is believed, e.g. [10.0.0.0/8]; only for limits",
+    )
 
 
 class OperationsSettings(_Section):
@@ -124,6 +134,17 @@ class SessionSettings(_Section):
     event_streams: Count = Field(8, description="open event streams per session")
 
 
+class LimitsSettings(_Section):
+    """What one client address may ask for; behind a proxy all viewers have one unless server.trusted_proxies is set."""
+
+    sessions_per_minute: Annotated[int, Field(ge=0)] = Field(
+        0, description="sessions that one client address may open a minute; 0: any number"
+    )
+    choices_per_minute: Annotated[int, Field(ge=0)] = Field(
+        0, description="answers that one client address may give a minute; 0: any number"
+    )
+
+
 class Settings(_Section):
     """All settings."""
 
@@ -136,6 +157,7 @@ class Settings(_Section):
     lookup: LookupSettings = LookupSettings()
     pacing: PacingSettings = PacingSettings()
     sessions: SessionSettings = SessionSettings()
+    limits: LimitsSettings = LimitsSettings()
 
     def policy(self) -> Policy:
         """Gives the edge policy in the core's units."""

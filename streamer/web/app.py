@@ -20,7 +20,8 @@ from streamer.store.measured import MeasuredStore
 from streamer.store.opening import open_store
 from streamer.watching import Watch
 from streamer.web import media, operations, pages, playlists, sessions, watching
-from streamer.web.keys import DRAINING, LIBRARY, METRICS, ORIGIN, SESSIONS, SETTINGS, SHELF, STORE, WATCH
+from streamer.web.keys import DRAINING, LIBRARY, LIMITER, METRICS, ORIGIN, SESSIONS, SETTINGS, SHELF, STORE, WATCH
+from streamer.web.limiting import make_limiter
 from streamer.web.lookup import LookingUp
 from streamer.web.middleware import boundary
 
@@ -36,7 +37,8 @@ async def make_app(settings: Settings, clock: Clock | None = None, watch: Watch 
     """
     identity = Identity(await asyncio.to_thread(load_secret, settings.state.path))
     metrics = Metrics()
-    store = MeasuredStore(await open_store(settings), metrics)
+    opened = await open_store(settings)
+    store = MeasuredStore(opened, metrics)
     clock = clock or store.clock
     library = Library(settings.library.path)
     shelf = Shelf(library, clock)
@@ -50,9 +52,17 @@ async def make_app(settings: Settings, clock: Clock | None = None, watch: Watch 
         look_up=look_up,
         metrics=metrics,
     )
-    app = web.Application(middlewares=[boundary], client_max_size=settings.server.body_bytes)
+    server = settings.server
+    connections = {
+        "max_line_size": server.line_bytes,
+        "max_field_size": server.line_bytes,
+        "max_headers": server.header_lines,
+        "keepalive_timeout": server.idle_seconds,
+    }
+    app = web.Application(middlewares=[boundary], client_max_size=server.body_bytes, handler_args=connections)
     app[SETTINGS], app[SHELF], app[SESSIONS], app[LIBRARY] = settings, shelf, found, library
     app[STORE], app[METRICS], app[DRAINING] = store, metrics, asyncio.Event()
+    app[LIMITER] = make_limiter(opened, settings.store.prefix)
     app[ORIGIN] = Origin(library, found.addresses.namer, settings.library.cache_bytes)
     _add_routes(app)
 

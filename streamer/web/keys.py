@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from aiohttp import web
+from limits.aio.strategies import FixedWindowRateLimiter
 
 from streamer.config import Settings
 from streamer.library.filesystem import Library
@@ -23,4 +24,5 @@ ORIGIN = web.AppKey("origin", Origin)
 WATCH = web.AppKey("watch", Watch)  # only where story files are watched
 SETTINGS = web.AppKey("settings", Settings)
 METRICS = web.AppKey("metrics", Metrics)
+LIMITER = web.AppKey("limiter", FixedWindowRateLimiter)
 DRAINING = web.AppKey("draining", asyncio.Event)  # set: what has begun is finished, and nothing new is wanted

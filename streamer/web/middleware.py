@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Mapping
 
@@ -21,7 +22,7 @@ from streamer.errors import (
     TooLate,
     TooMany,
 )
-from streamer.web.keys import METRICS
+from streamer.web.keys import METRICS, SETTINGS
 
 log = structlog.get_logger("branchline.requests")
 
@@ -39,6 +40,7 @@ CORS = {
     "Access-Control-Allow-Origin": "*",
     "Access-Control-Expose-Headers": "Age, Date, ETag, Content-Length, Content-Range, Accept-Ranges, Retry-After",
 }
+SECURE = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}  # pages have more of their own
 PREFLIGHT = {
     **CORS,
     "Access-Control-Allow-Methods": "GET, HEAD, POST, OPTIONS",
@@ -51,6 +53,7 @@ TITLES = {
     401: "Unauthorized",
     404: "Not Found",
     405: "Method Not Allowed",
+    408: "Request Timeout",
     409: "Conflict",
     410: "Gone",
     413: "Content Too Large",
@@ -83,6 +86,7 @@ async def boundary(request: web.Request, handler: Handler) -> web.StreamResponse
         response = await answered(request, handler)
     if not response.prepared:
         response.headers.update(CORS)
+        response.headers.update(SECURE)
     passed = time.perf_counter() - started
     # The path alone, and of a session's path only its kind: ids and queries are capabilities.
     resource = request.match_info.route.resource
@@ -129,12 +133,26 @@ async def answered(request: web.Request, handler: Handler) -> web.StreamResponse
         return problem(500, "the server failed; its log says why")
 
 
+async def body_of(request: web.Request) -> bytes:
+    """Gives a request's body.
+
+    Raises:
+        HTTPRequestTimeout: it does not come in time.
+        HTTPRequestEntityTooLarge: it is too large.
+    """
+    try:
+        async with asyncio.timeout(request.app[SETTINGS].server.body_seconds):
+            return await request.read()
+    except TimeoutError as error:
+        raise web.HTTPRequestTimeout from error
+
+
 def _refused(error: SessionError) -> web.Response:
     response = problem(STATUS[type(error)], error.detail, error.members)
     if isinstance(error, NotAllowed):
         response.headers["WWW-Authenticate"] = 'Bearer realm="branchline"'
     if isinstance(error, TooMany):
-        response.headers["Retry-After"] = "5"
+        response.headers["Retry-After"] = str(error.members.get("retry_after_seconds", 5))
     return response
 
 
@@ -144,6 +162,8 @@ def _words(error: web.HTTPException) -> str:
             return "there is nothing at this address"
         case 405:
             return "this address does not take that method"
+        case 408:
+            return "the body did not come in time"
         case 413:
             return "the body is too large"
         case _:

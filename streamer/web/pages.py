@@ -13,9 +13,9 @@ STATIC = Path(__file__).parent / "static"
 PAGE_HEADERS = {
     "Cache-Control": "no-cache",
     "Content-Security-Policy": "default-src 'self'; media-src 'self' blob: data:; worker-src 'self' blob:;"
-    " connect-src 'self'; img-src 'self'",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
+    " connect-src 'self'; img-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self';"
+    " frame-ancestors 'self'",
+    "X-Frame-Options": "SAMEORIGIN",
 }
 
 

@@ -15,6 +15,8 @@ from streamer.service import Asks
 from streamer.units import TICKS_PER_SECOND
 from streamer.web.keys import SESSIONS
 from streamer.web.languages import languages_of
+from streamer.web.limiting import Limited, limited
+from streamer.web.middleware import body_of
 
 FIRST_RUN = 1
 NO_STORE = {"Cache-Control": "no-store"}
@@ -23,6 +25,7 @@ _LIST = {**NO_STORE, "Content-Type": MEDIA_TYPE, "Vary": "Accept-Encoding"}
 
 async def play(request: web.Request) -> web.Response:
     """Opens a session and gives its Multivariant Playlist; stores nothing."""
+    await limited(request, Limited.SESSIONS)
     profile = {name: value for name, value in request.query.items() if not name.startswith(("_HLS_", "CMCD"))}
     asks = Asks(languages=languages_of(request))
     opened = await request.app[SESSIONS].open(request.match_info["story"], profile, trusted=False, asks=asks)
@@ -65,7 +68,7 @@ async def media(request: web.Request) -> web.Response:
 async def report(request: web.Request) -> web.Response:
     """Takes what a player reports of itself (CMCD, event mode)."""
     sessions, session = request.app[SESSIONS], request.match_info["session"]
-    for said in read_events(await request.read()):
+    for said in read_events(await body_of(request)):
         await sessions.hear(session, said)
     return web.Response(status=204, headers=NO_STORE)
 

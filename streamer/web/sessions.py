@@ -22,7 +22,9 @@ from streamer.story.rules import Opening, begin, picture_of
 from streamer.units import ticks_of_milliseconds
 from streamer.web.keys import LIBRARY, METRICS, SESSIONS, SETTINGS, SHELF, WATCH
 from streamer.web.languages import languages_of
+from streamer.web.limiting import Limited, limited
 from streamer.web.media import FOR_EVER
+from streamer.web.middleware import body_of
 from streamer.web.playlists import FIRST_RUN, NO_STORE
 
 MAX_WORD = 64  # characters of an id
@@ -41,6 +43,7 @@ MAX_POSITION_SECONDS = 7 * 24 * 3600
 
 async def create(request: web.Request) -> web.Response:
     """Opens a session for an app."""
+    await limited(request, Limited.SESSIONS)
     known = {"story", "profile", "extended_time", "viewer", "consent", "language", "utc_offset_minutes"}
     body = await _body(request, known)
     story = _word(body, "story")
@@ -90,6 +93,7 @@ async def create(request: web.Request) -> web.Response:
 
 async def choose(request: web.Request) -> web.Response:
     """Takes an answer."""
+    await limited(request, Limited.CHOICES)
     token = _token(request)
     body = await _body(request, {"decision", "visit", "choice", "code", "answer_id"})
     visit = body.get("visit")
@@ -249,7 +253,7 @@ async def art(request: web.Request) -> web.Response:
         body = await request.app[LIBRARY].read_picture(name)
     except LibraryError as error:
         raise NotFound("there is no such picture") from error
-    headers = {"Cache-Control": FOR_EVER, "X-Content-Type-Options": "nosniff"}
+    headers = {"Cache-Control": FOR_EVER}
     return web.Response(body=body, content_type=PICTURE_TYPES[name.rpartition(".")[2]], headers=headers)
 
 
@@ -266,7 +270,7 @@ def _token(request: web.Request) -> str:
 
 
 async def _body(request: web.Request, known: set[str]) -> dict[str, Any]:
-    raw = await request.read()
+    raw = await body_of(request)
     try:
         body = msgspec.json.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
