@@ -11,13 +11,11 @@ import pytest
 
 from streamer.web.limiting import counted_as
 from tests.manual import ManualClock, publish
-from tests.valkey import Valkey, valkey
+from tests.valkey import COUNTING, RIGHTS, Valkey, valkey
 from tests.web.viewing import Client, Viewer, served
 
 STORY = "fork 12.52 -> left | right\nleft 7.36 -> fork\nright 8 ."
 LOOPBACK = ["127.0.0.0/8"]
-RIGHTS = "on >secret ~branchline:* &branchline:* +@hash +@scripting +@pubsub +@connection +time +exists +pexpireat"
-COUNTING = "+incrby +expire +get +ttl"
 
 
 @pytest.fixture
