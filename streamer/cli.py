@@ -513,8 +513,8 @@ async def _serve(settings: Settings, watched: Callable[[], Watch] | None, *, bro
         shutdown_timeout=settings.server.shutdown_seconds,
         handle_signals=False,
     )
-    await runner.setup()
     try:
+        await runner.setup()
         site = web.TCPSite(runner, settings.server.host, settings.server.port, reuse_address=True, backlog=BACKLOG)
         try:
             await site.start()

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, IPvAnyNetwork, ValidationError
 
 from streamer.errors import ConfigError
 from streamer.session.pacing import Policy
@@ -40,6 +40,25 @@ class ServerSettings(_Section):
         " with its answer, so that others take over; 0: there are no others",
     )
     body_bytes: Count = Field(65536, description="bytes; a larger request body is refused")
+    body_seconds: Seconds = Field(10, description="seconds that a request body is waited for")
+    line_bytes: Count = Field(8190, description="bytes; a longer request line or header is refused")
+    header_lines: Count = Field(128, description="a request with more headers is refused")
+    idle_seconds: Seconds = Field(
+        75, description="seconds that a connection may be open without a request that is whole; more than a proxy's own"
+    )
+    trusted_proxies: list[IPvAnyNetwork] = Field(
+        [],
+        description="networks of proxies whose X-Forwarded-For is believed, e.g. [10.0.0.0/8]; only for limits",
+    )
+
+
+class OperationsSettings(_Section):
+    """A listener for operators alone: metrics and what the server knows of a session."""
+
+    host: str = Field("127.0.0.1", description="address of the operators' listener; nobody else may reach it")
+    port: Annotated[int, Field(ge=0, le=65535)] = Field(
+        0, description="its TCP port, for /metrics and /debug/sessions/{id}; 0: there is no such listener"
+    )
 
 
 class LibrarySettings(_Section):
@@ -124,10 +143,22 @@ class SessionSettings(_Section):
     event_streams: Count = Field(8, description="open event streams per session")
 
 
+class LimitsSettings(_Section):
+    """What one client address may ask for; behind a proxy all viewers have one unless server.trusted_proxies is set."""
+
+    sessions_per_minute: Annotated[int, Field(ge=0)] = Field(
+        0, description="sessions that one client address may open a minute; 0: any number"
+    )
+    choices_per_minute: Annotated[int, Field(ge=0)] = Field(
+        0, description="answers that one client address may give a minute; 0: any number"
+    )
+
+
 class Settings(_Section):
     """All settings."""
 
     server: ServerSettings = ServerSettings()
+    operations: OperationsSettings = OperationsSettings()
     library: LibrarySettings = LibrarySettings()
     state: StateSettings = StateSettings()
     store: StoreSettings = StoreSettings()
@@ -135,6 +166,7 @@ class Settings(_Section):
     lookup: LookupSettings = LookupSettings()
     pacing: PacingSettings = PacingSettings()
     sessions: SessionSettings = SessionSettings()
+    limits: LimitsSettings = LimitsSettings()
 
     def policy(self) -> Policy:
         """Gives the edge policy in the core's units."""

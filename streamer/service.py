@@ -21,10 +21,11 @@ from streamer.hls.cmcd import Cmcd
 from streamer.hls.delivery import NOTHING_ASKED, Directives
 from streamer.identity import Identity, Ticket, seed_of
 from streamer.media.names import Namer
+from streamer.metrics import Metrics
 from streamer.playlists import PLAIN, Addresses, Form, Version, rendition_of
 from streamer.session.choosing import Answer, answered, gone_back, taken_from_the_menu
 from streamer.session.cues import Cue, Told, cues_since, next_cue_ms
-from streamer.session.events import Committed, Register, SessionRecord, Source, steps_of
+from streamer.session.events import Answered, Committed, Register, SessionRecord, Source, Step, steps_of
 from streamer.session.pacing import (
     Course,
     Edge,
@@ -32,11 +33,13 @@ from streamer.session.pacing import (
     Word,
     advanced,
     after_a_stop,
+    answer_to,
     course_of,
     due,
     lists,
     may_be_cut,
     merged,
+    needed_ms,
     next_change_ms,
     playhead,
     still_from_ms,
@@ -47,12 +50,14 @@ from streamer.session.pacing import (
     within_seconds,
 )
 from streamer.session.timeline import Timeline
+from streamer.session.waiting import waiting
 from streamer.shelf import Edition, Shelf
 from streamer.spelled import Paths, Spelled
 from streamer.store.base import LOST, Change, Store, Stored
 from streamer.story.model import Story, Value
 from streamer.story.profile import checked_profile, language_of, looked_up, with_language
 from streamer.story.rules import Opening, failures_of
+from streamer.story.visit import VIEWER
 from streamer.units import TICKS_PER_SECOND, Ticks, decimal_seconds, ticks_of_milliseconds
 
 log = structlog.get_logger("branchline.sessions")
@@ -87,6 +92,8 @@ class Live:
     answered_ms: int = 0  # when a picture's list was last given
     lock: asyncio.Lock | None = None  # there only while somebody changes the session
     changing: int = 0  # who hold it, or wait for it
+    chosen_ms: int = 0  # when the viewer last answered here; 0: the path has gone on since
+    branch: int | None = None  # first segment of where the answer leads, from its commit until it is listed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,6 +162,7 @@ class Sessions:
         clock: Clock,
         settings: Settings,
         look_up: LookUp | None = None,
+        metrics: Metrics | None = None,
     ) -> None:
         self._store = store
         self._look_up = look_up
@@ -167,6 +175,8 @@ class Sessions:
         self._paths = Paths()
         self._spelled = Spelled(Addresses(namer=Namer(identity.media_key), base=settings.media.base or "../m/"))
         self._closing = False
+        self._metrics = metrics or Metrics()
+        self._metrics.sessions.set_function(lambda: len(self._live))
 
     # ── opening ──────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -222,6 +232,7 @@ class Sessions:
         )
         if stores and (kept_back or asks.is_kept):
             await self._store.create(session_id, record, expires_ms)
+        self._metrics.sessions_opened.inc()
         return Opened(
             id=session_id,
             token=self._identity.control_token(session_id),
@@ -318,6 +329,7 @@ class Sessions:
             SessionGone: the session has expired.
             MalformedRequest: more segments are asked for than can be coming.
         """
+        self._metrics.polls.inc()
         live = await self._entered(session_id, None if asked.segments is None else asked.segments - 1)
         if rendition_of(live.edition.package, rendition_id) is None:
             raise NotFound(f"there is no rendition {rendition_id!r}", rendition=rendition_id)
@@ -331,10 +343,11 @@ class Sessions:
         asked_ms = self._clock.now_ms()
         try:
             await self._settle(live)
-            if asked.segments is not None and not self._all_listed(live):
+            if asked.segments is not None and self._waits(live, asked.segments, asked.parts):
                 if too_far(live.timeline, live.edge, asked.segments, asked.parts):
                     raise MalformedRequest("_HLS_msn", "such a segment or part lies too far ahead")
-                await self._hold(live, asked.segments, asked.parts)
+                with self._metrics.held.time():
+                    await self._hold(live, asked.segments, asked.parts)
         except StoreError as error:  # what was reserved is the viewer's all the same
             log.warning("store", problem=str(error))
             self._list_what_is_reserved(live)
@@ -479,6 +492,7 @@ class Sessions:
         if live.streams >= self._settings.sessions.event_streams:
             raise TooMany(f"more than {self._settings.sessions.event_streams} event streams of one session")
         live.streams += 1
+        self._metrics.event_streams.inc()
         told = Told()
         try:
             while not self._closing and self._clock.now_ms() < live.expires_ms:
@@ -496,6 +510,83 @@ class Sessions:
                     yield None
         finally:
             live.streams -= 1
+            self._metrics.event_streams.dec()
+
+    def explained(self, session_id: str) -> dict[str, object]:
+        """Tells why a session's edge is where it is; looks at memory alone, moves nothing, and is no sign of life.
+
+        Nothing of it is personal. Durations are in milliseconds, places on the timeline in seconds.
+
+        Raises:
+            NotFound: this process does not have the session in memory.
+        """
+        live = self._live.get(session_id)
+        if live is None:
+            raise NotFound("this replica does not have the session in memory; ask one that serves it")
+        register, edge, timeline = live.register, live.edge, live.timeline
+        now_ms, play = self._clock.now_ms(), self._play(live)
+        course = self._looked_at(live, play)
+        found = waiting(course, edge, register, play, now_ms=now_ms, policy=self._policy)
+        end = timeline.end_of(edge.published - 1) if edge.published else Ticks(0)
+        placed, inputs = timeline.open, timeline.stage.story.profile
+        return {
+            "story": live.record.story,
+            "revision": live.record.revision,
+            "run": timeline.run,
+            "scene": timeline.visit_playing(play).scene.id,
+            "expires_in_ms": live.expires_ms - now_ms,
+            "inputs": {name: value for name, value in live.record.profile.items() if not inputs[name].personal},
+            "waits_for": {
+                "cause": found.cause.name.lower(),
+                "words": found.cause,
+                "until_seconds": _seconds(found.until),
+            },
+            "playhead": {
+                "position_seconds": _seconds(play),
+                "source": register.source.name.lower(),
+                "within_seconds": within_seconds(register),
+                "rate": register.rate,
+                "paused": register.paused,
+                "stands_still_in_ms": still_from_ms(register, self._policy, edge) - now_ms,
+                "last_sign_ms_ago": _ago(register.sign_ms, now_ms),
+            },
+            "player": {
+                "requested_segments": register.requested,
+                "requested_ms_ago": _ago(register.asked_ms, now_ms),
+                "looks_every_ms": register.poll_ms,
+                "reacts_within_ms": register.react_ms,
+                "fetches_within_ms": register.fetch_ms,
+                "needs_ms": needed_ms(register, self._policy),
+            },
+            "edge": {
+                "published_segments": edge.published,
+                "parts_of_the_last": edge.parts,
+                "published_seconds": _seconds(end),
+                "lead_seconds": _seconds(Ticks(end - play)),
+                "listed_ms_ago": _ago(edge.listed_ms, now_ms),
+                "reserved_segments": live.reserved,
+                "listable_segments": course.listable,
+                "settled_segments": timeline.settled,
+            },
+            "decision": None
+            if placed is None
+            else {
+                "decision": placed.decision.id,
+                "visit": timeline.last.number,
+                "opens_seconds": _seconds(placed.opens),
+                "lock_seconds": _seconds(course.lock),
+                "join_seconds": _seconds(placed.join),
+                "answered": answer_to(live.record.events, timeline) is not None,
+                "holding": course.held > 0,
+            },
+            "store": {
+                "version": live.version,
+                "alone": live.alone,
+                "to_be_read_again": live.old,
+                "written_ms_ago": _ago(live.written_ms, now_ms),
+            },
+            "listeners": {"held_polls_or_streams": live.wake is not None, "event_streams": live.streams},
+        }
 
     # ── housekeeping ─────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -641,8 +732,8 @@ class Sessions:
             return min(playhead(live.register, self._clock.now_ms(), passed), live.timeline.end)
         return playhead(live.register, self._clock.now_ms(), self._policy, live.edge)
 
-    def _course(self, live: Live, play: Ticks) -> Course:
-        course = course_of(
+    def _looked_at(self, live: Live, play: Ticks) -> Course:
+        return course_of(
             live.timeline,
             live.record.events,
             live.register,
@@ -651,6 +742,9 @@ class Sessions:
             extended=live.record.extended,
             policy=self._policy,
         )
+
+    def _course(self, live: Live, play: Ticks) -> Course:
+        course = self._looked_at(live, play)
         placed = live.timeline.open
         if placed is not None and course.lock is not None and play >= placed.opens:
             live.register = with_lock(live.register, placed, course.lock)  # whoever asks may tell it to viewers
@@ -734,6 +828,9 @@ class Sessions:
         if edge.published < live.edge.published:  # another process has listed more while this waited
             edge = live.edge
         listed, live.edge = live.edge, edge
+        if live.branch is not None and edge.published > live.branch:
+            self._metrics.listed.observe((self._clock.now_ms() - live.chosen_ms) / 1000)
+            live.branch, live.chosen_ms = None, 0
         if (edge.published, edge.parts) != (listed.published, listed.parts):
             _wake(live)
         if live.register.sign_ms - live.written_ms >= self._settings.sessions.register_seconds * 1000:
@@ -770,6 +867,11 @@ class Sessions:
         added = record.events[len(live.record.events) :]
         if not await self._store.append(live.id, added, live.version, reserved=mark):
             return False
+        for event in added:
+            if isinstance(event, Answered):
+                live.chosen_ms = self._clock.now_ms()
+            elif isinstance(event, Committed):
+                self._metrics.commits.labels(by=event.by).inc()
         before = live.timeline
         self._adopt(live, record, live.version + 1)
         if before.stage.story.kept:
@@ -792,6 +894,8 @@ class Sessions:
         if record.events[: len(known)] != known:
             raise Conflict("the stored session contradicts what was published")
         for step in steps_of(record.events[len(known) :]):
+            live.branch = _branch_of(timeline, step) if live.chosen_ms else None
+            live.chosen_ms = 0 if live.branch is None else live.chosen_ms
             grown = self._paths.follow(timeline, step)
             if grown.run == timeline.run:
                 self._spelled.carry(timeline, grown)
@@ -884,7 +988,7 @@ class Sessions:
         if parts and live.timeline.stage.part_target_ms:
             hold_ms = min(hold_ms, round(HELD_PART_TARGETS * live.timeline.stage.part_target_ms))
         deadline_ms = self._clock.now_ms() + hold_ms
-        while not lists(live.timeline, live.edge, segments, parts) and not self._all_listed(live) and not self._closing:
+        while self._waits(live, segments, parts) and not self._closing:
             now_ms = self._clock.now_ms()
             if now_ms >= deadline_ms:
                 return
@@ -893,6 +997,9 @@ class Sessions:
             left_ms = deadline_ms - now_ms
             await self._changed(live, left_ms if change_ms is None else min(change_ms, left_ms))
             await self._settle(live)
+
+    def _waits(self, live: Live, segments: int, parts: int) -> bool:
+        return not lists(live.timeline, live.edge, segments, parts) and not self._all_listed(live)
 
     async def _changed(self, live: Live, at_most_ms: int) -> bool:
         """Waits until something changes the session, at most so long; tells whether something did or was due."""
@@ -961,6 +1068,23 @@ def _word_of(said: Cmcd, asked_from: Ticks | None) -> Word | None:
         position = Ticks(asked_from - ticks_of_milliseconds(said.buffer_ms))
         return Word(source=Source.BUFFER, position=position, paused=paused, rate=rate)
     return None if paused is None else Word(source=Source.BUFFER, paused=paused, rate=rate)
+
+
+def _ago(then_ms: int, now_ms: int) -> int | None:
+    """Gives how long ago a moment was; None: there was none."""
+    return now_ms - then_ms if then_ms else None
+
+
+def _seconds(place: Ticks | None) -> float | None:
+    """Gives a place on the timeline in seconds."""
+    return None if place is None else round(place / TICKS_PER_SECOND, 3)
+
+
+def _branch_of(timeline: Timeline, step: Step) -> int | None:
+    """Gives the first segment of where a viewer's answer leads; None: the step is none's."""
+    if not isinstance(step, Committed) or step.by != VIEWER or timeline.open is None:
+        return None
+    return timeline.open.barrier if step.cut is None else step.cut
 
 
 def _fresh(ticket: Ticket, kept: dict[str, Value]) -> SessionRecord:

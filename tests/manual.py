@@ -10,8 +10,10 @@ from streamer.config import Settings
 from streamer.identity import Identity
 from streamer.library.filesystem import Library
 from streamer.media.names import SegmentName
+from streamer.metrics import Metrics
 from streamer.service import Sessions
 from streamer.shelf import Shelf
+from streamer.store.measured import MeasuredStore
 from streamer.store.sqlite import SqliteStore
 from tests.builders import lengths_of, package, staged_text, story_text
 from tests.readers import Read, read_media
@@ -44,7 +46,8 @@ def publish(root: Path, lines: str, text: str | None = None) -> None:
 @asynccontextmanager
 async def serving(root: Path, clock: ManualClock, settings: Settings | None = None) -> AsyncIterator[Sessions]:
     """Runs the service on a folder; it ends as in a crash, and what it stored is there for the next run."""
-    store = await SqliteStore.open(root / "state" / "sessions.sqlite")
+    metrics = Metrics()
+    store = MeasuredStore(await SqliteStore.open(root / "state" / "sessions.sqlite"), metrics)
     try:
         yield Sessions(
             store=store,
@@ -52,6 +55,7 @@ async def serving(root: Path, clock: ManualClock, settings: Settings | None = No
             identity=Identity(SECRET),
             clock=clock,
             settings=settings or Settings(),
+            metrics=metrics,
         )
     finally:
         await store.close()

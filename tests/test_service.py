@@ -21,6 +21,7 @@ from streamer.service import Asks, Sessions, _wake
 from streamer.session.choosing import MAX_ANSWERS, Answer
 from streamer.session.events import Event, Register
 from streamer.shelf import Shelf
+from streamer.store.measured import MeasuredStore
 from streamer.store.sqlite import SqliteStore
 from streamer.units import Ticks, decimal_seconds
 from tests.builders import PARTS, seconds, story_text
@@ -736,7 +737,8 @@ async def test_a_full_disk_loses_no_viewer_their_list_and_takes_no_choice_it_can
         opened = await sessions.open("test", {}, trusted=False)
         player = Player(sessions, clock, opened.id)
         before = await player.watch(8)
-        store = sessions._store
+        assert isinstance(sessions._store, MeasuredStore)
+        store = sessions._store._store
         assert isinstance(store, SqliteStore)
         store._writing.execute("PRAGMA max_page_count = 1")
 

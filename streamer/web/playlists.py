@@ -17,6 +17,8 @@ from streamer.web import cmsd
 from streamer.web.caching import ASK_AGAIN_ALONE, NO_STORE, lifetime, sent
 from streamer.web.keys import SESSIONS
 from streamer.web.languages import languages_of
+from streamer.web.limiting import Limited, limited
+from streamer.web.middleware import body_of
 
 FIRST_RUN = 1
 _LIST = {"Content-Type": MEDIA_TYPE, "Vary": "Accept-Encoding"}
@@ -24,6 +26,7 @@ _LIST = {"Content-Type": MEDIA_TYPE, "Vary": "Accept-Encoding"}
 
 async def play(request: web.Request) -> web.Response:
     """Opens a session and gives its Multivariant Playlist; stores nothing."""
+    await limited(request, Limited.SESSIONS)
     profile = {name: value for name, value in request.query.items() if not name.startswith(("_HLS_", "CMCD"))}
     asks = Asks(languages=languages_of(request))
     story, is_meant = request.match_info["story"], request.method != "HEAD"
@@ -73,7 +76,7 @@ async def media(request: web.Request) -> web.Response:
 async def report(request: web.Request) -> web.Response:
     """Takes what a player reports of itself (CMCD, event mode)."""
     sessions, session = request.app[SESSIONS], request.match_info["session"]
-    for said in read_events(await request.read()):
+    for said in read_events(await body_of(request)):
         await sessions.hear(session, said)
     return web.Response(status=204, headers=NO_STORE)
 

@@ -11,7 +11,7 @@ import msgspec
 from aiohttp import web
 from aiohttp_sse import EventSourceResponse, sse_response
 
-from streamer.errors import LibraryError, MalformedRequest, NotAllowed, NotFound
+from streamer.errors import LibraryError, MalformedRequest, NotAllowed, NotFound, SessionError, TooLate
 from streamer.service import Asks
 from streamer.session.choosing import Answer
 from streamer.session.cues import Cue
@@ -21,9 +21,10 @@ from streamer.story.profile import checked_profile, fitting, language_of, with_l
 from streamer.story.rules import Opening, begin, picture_of
 from streamer.units import ticks_of_milliseconds
 from streamer.web.caching import FOR_EVER, NO_STORE, sent
-from streamer.web.keys import LIBRARY, SESSIONS, SETTINGS, SHELF, WATCH
+from streamer.web.keys import LIBRARY, METRICS, SESSIONS, SETTINGS, SHELF, WATCH
 from streamer.web.languages import languages_of
-from streamer.web.middleware import CORS
+from streamer.web.limiting import Limited, limited
+from streamer.web.middleware import CORS, body_of
 from streamer.web.playlists import FIRST_RUN
 
 MAX_WORD = 64  # characters of an id
@@ -43,6 +44,7 @@ MAX_POSITION_SECONDS = 7 * 24 * 3600
 
 async def create(request: web.Request) -> web.Response:
     """Opens a session for an app."""
+    await limited(request, Limited.SESSIONS)
     known = {"story", "profile", "extended_time", "viewer", "consent", "language", "utc_offset_minutes"}
     body = await _body(request, known)
     story = _word(body, "story")
@@ -92,6 +94,7 @@ async def create(request: web.Request) -> web.Response:
 
 async def choose(request: web.Request) -> web.Response:
     """Takes an answer."""
+    await limited(request, Limited.CHOICES)
     token = _token(request)
     body = await _body(request, {"decision", "visit", "choice", "code", "answer_id"})
     visit = body.get("visit")
@@ -107,7 +110,13 @@ async def choose(request: web.Request) -> web.Response:
         code=code,
         answer_id=_word(body, "answer_id"),
     )
-    taken = await request.app[SESSIONS].choose(request.match_info["session"], token, answer)
+    answers = request.app[METRICS].answers
+    try:
+        taken = await request.app[SESSIONS].choose(request.match_info["session"], token, answer)
+    except SessionError as error:
+        answers.labels(outcome="too_late" if isinstance(error, TooLate) else "refused").inc()
+        raise
+    answers.labels(outcome="taken").inc()
     return web.json_response(taken, headers=NO_STORE)
 
 
@@ -248,12 +257,7 @@ async def art(request: web.Request) -> web.Response:
     except LibraryError as error:
         raise NotFound("there is no such picture") from error
     tag, _, suffix = name.rpartition(".")  # named by its content
-    headers = {
-        "Cache-Control": FOR_EVER,
-        "Content-Type": PICTURE_TYPES[suffix],
-        "X-Content-Type-Options": "nosniff",
-    }
-    return sent(request, body, tag, headers)
+    return sent(request, body, tag, {"Cache-Control": FOR_EVER, "Content-Type": PICTURE_TYPES[suffix]})
 
 
 def public_url(request: web.Request) -> str:
@@ -269,7 +273,7 @@ def _token(request: web.Request) -> str:
 
 
 async def _body(request: web.Request, known: set[str]) -> dict[str, Any]:
-    raw = await request.read()
+    raw = await body_of(request)
     try:
         body = msgspec.json.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

@@ -11,8 +11,10 @@ import msgspec
 import pytest
 
 from streamer.errors import StoreError
+from streamer.metrics import Metrics
 from streamer.session.events import Committed, Register, SessionRecord
 from streamer.store.base import Glance, Store
+from streamer.store.measured import MeasuredStore
 from streamer.store.memory import MemoryStore
 from streamer.store.redis import RedisStore
 from streamer.store.sqlite import SqliteStore
@@ -37,7 +39,7 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
             case _:
                 server = await stack.enter_async_context(valkey())
                 found = await RedisStore.open(server.url, timeout_seconds=5)
-        yield found
+        yield MeasuredStore(found, Metrics())  # as the server uses it
         await found.close()
 
 

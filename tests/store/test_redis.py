@@ -19,7 +19,7 @@ from streamer.store.base import LOST, Change, Stored
 from streamer.store.redis import RedisStore, StoreClock
 from streamer.units import Ticks
 from tests.fleet import free_port
-from tests.valkey import PROGRAM, Valkey, valkey
+from tests.valkey import PROGRAM, RIGHTS, Valkey, valkey
 
 RECORD = SessionRecord(story="s", revision="r", created_ms=1, profile={})
 FAR = 4_000_000_000_000
@@ -129,8 +129,7 @@ async def test_an_address_that_cannot_be_read_is_an_error(url: str) -> None:
 
 
 async def test_a_password_and_an_account_of_few_rights_are_enough() -> None:
-    rights = "on >secret ~branchline:* &branchline:* +@hash +@scripting +@pubsub +@connection +time +exists +pexpireat"
-    async with valkey("--user", "default", "off", "--user", "server", *rights.split()) as server:
+    async with valkey("--user", "default", "off", "--user", "server", *RIGHTS.split()) as server:
         store = await RedisStore.open(server.url.replace("unix://", "unix://server:secret@"), timeout_seconds=5)
         await store.create("a", RECORD, FAR)
 
