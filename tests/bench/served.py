@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+import math
 import os
 import random
 import re
@@ -97,7 +98,7 @@ async def wrk(
         file.write("\n".join(paths) + "\n")
         file.flush()
         process = await asyncio.create_subprocess_exec(
-            *("wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "15s"),
+            *("wrk", "-t1", f"-c{connections}", f"-d{math.ceil(seconds)}s", "--timeout", "15s"),
             *("-s", str(ROOT / "tests" / "bench" / "load.lua"), url, "--", file.name, str(pause_ms)),
             stdout=asyncio.subprocess.PIPE,
         )
