@@ -76,8 +76,10 @@ async def scene(edge: Edge, sample_library: Path, start: Starter, tmp_path: Path
 async def standing(edge: Edge, library: Path, start: Starter, folder: Path) -> AsyncIterator[Scene]:
     own = folder / "library"
     shutil.copytree(library, own, copy_function=os.link)
+    settings = folder / "branchline.yaml"
+    settings.write_text("server: {log_every_request: true}\n", "utf-8")
     async with (
-        start(own, "--media-base", "../../../m/") as server,
+        start(own, "--media-base", "../../../m/", "--config", str(settings)) as server,
         edge(server.url, folder) as url,
         ClientSession(cookie_jar=DummyCookieJar()) as http,
     ):
