@@ -12,7 +12,7 @@ from hypothesis import settings
 from tests.serving import Starter, package_sample, starter
 
 # What runs while viewers wait; packaging is a command of its own, and may.
-SERVING = ["streamer.web", "streamer.service", "streamer.shelf", "streamer.origin", "streamer.store"]
+SERVING = ["streamer.web", "streamer.service", "streamer.live", "streamer.shelf", "streamer.origin", "streamer.store"]
 settings.register_profile("branchline", deadline=None)  # no test fails by the clock: machines differ
 settings.load_profile("branchline")
 GOLDEN = Path(__file__).parent / "golden"

@@ -16,8 +16,9 @@ from streamer.hls.cmcd import Cmcd
 from streamer.hls.delivery import Directives
 from streamer.identity import Identity
 from streamer.library.filesystem import Library
+from streamer.live import Live, wake
 from streamer.playlists import Form
-from streamer.service import Asks, Sessions, _wake
+from streamer.service import Asks, Sessions
 from streamer.session.choosing import MAX_ANSWERS, Answer
 from streamer.session.events import Event, Register
 from streamer.shelf import Shelf
@@ -38,6 +39,13 @@ right 8 .
 def root(tmp_path: Path) -> Path:
     publish(tmp_path, STORY)
     return tmp_path
+
+
+def live_of(sessions: Sessions, session: str) -> Live:
+    """Gives a session as the service has it in memory."""
+    found = sessions._live.in_memory(session)
+    assert found is not None
+    return found
 
 
 def answer(choice: str, answer_id: str = "1", visit: int = 1, decision: str = "after-fork") -> Answer:
@@ -158,7 +166,7 @@ async def test_an_answer_that_comes_before_the_lock_counts_however_slow_the_stor
         answering = sessions.choose(opened.id, opened.token, answer("right"))
         await asyncio.gather(answering, sessions.media_playlist(opened.id, "v0"))
 
-        commits = sessions._live[opened.id].timeline.commits
+        commits = live_of(sessions, opened.id).timeline.commits
         assert [(commit.choice, commit.by) for commit in commits] == [("right", "viewer")]
 
 
@@ -185,10 +193,10 @@ async def test_the_lock_that_viewers_are_told_stays_even_if_the_window_opens_whi
 
 def until(sessions: Sessions, session: str, moment: str) -> float:
     """Gives the seconds until a moment of the open decision."""
-    live = sessions._live[session]
+    live = live_of(sessions, session)
     assert live.timeline.open is not None
     at: Ticks = getattr(live.timeline.open, moment)
-    return float(decimal_seconds(at - sessions._play(live), 3))
+    return float(decimal_seconds(at - sessions._live.play(live), 3))
 
 
 async def test_a_late_answer_is_told_what_was_committed(root: Path) -> None:
@@ -331,7 +339,7 @@ async def test_a_session_ends_with_its_age(root: Path) -> None:
         with pytest.raises(SessionGone):
             await sessions.media_playlist(opened.id, "v0")
         assert await sessions.forget_expired() == 1
-        assert sessions.count == 0
+        assert sessions._live.count == 0
 
 
 async def test_a_request_too_far_ahead_is_refused(root: Path) -> None:
@@ -400,7 +408,7 @@ async def test_an_answer_stored_while_the_lock_passes_is_not_lost(root: Path) ->
         await player.watch(8)
         clock.forward(0.4)
         choosing = asyncio.create_task(sessions.choose(opened.id, opened.token, answer("right")))
-        while not sessions._live[opened.id].changing:  # noqa: ASYNC110 - the lock has no event to wait for
+        while not live_of(sessions, opened.id).changing:  # noqa: ASYNC110 - the lock has no event to wait for
             await asyncio.sleep(0)
         clock.forward(0.5)  # the lock comes while the answer is being stored
 
@@ -434,7 +442,7 @@ async def test_an_event_stream_ends_with_its_session(root: Path) -> None:
         cues = sessions.cues(opened.id)
         first = await anext(cues)
         rest = asyncio.create_task(anext(cues, None))
-        while sessions._live[opened.id].wake is None:  # noqa: ASYNC110 - until it waits
+        while live_of(sessions, opened.id).wake is None:  # noqa: ASYNC110 - until it waits
             await asyncio.sleep(0)
         clock.forward(25 * 3600)
         await sessions.forget_expired()
@@ -674,7 +682,7 @@ async def test_a_part_is_waited_for_and_comes_at_its_time(tmp_path: Path) -> Non
         opened = await sessions.open("test", {}, trusted=False)
         player = Player(sessions, clock, opened.id)
         await player.watch(2)
-        live = sessions._live[opened.id]
+        live = live_of(sessions, opened.id)
         assert (live.edge.published, live.edge.parts) == (4, 2)
 
         waits = asyncio.create_task(
@@ -702,12 +710,12 @@ async def test_a_part_that_does_not_come_is_not_waited_for_until_the_player_give
         began = clock.now_ms()
 
         waits = asyncio.create_task(sessions.media_playlist(opened.id, "v0", Directives(segments=4, parts=1)))
-        live = sessions._live[opened.id]
+        live = live_of(sessions, opened.id)
         while not waits.done():
             await asyncio.sleep(0)
             if live.wake is not None:
                 clock.forward(0.1)
-                _wake(live)
+                wake(live)
 
         assert "-3p0" in (await waits).version.body.decode()  # hinted and no more
         assert 1400 <= clock.now_ms() - began <= 3 * 586

@@ -387,6 +387,18 @@ def advanced(course: Course, edge: Edge, register: Register, play: Ticks, *, now
     )
 
 
+def taken_over(edge: Edge, register: Register, published: int, now_ms: int) -> Edge:
+    """Gives the edge where another process may have listed so many segments."""
+    waits = register.requested < edge.published
+    return Edge(
+        published=published,
+        base=edge.published,
+        since_ms=now_ms,
+        listed_ms=now_ms,
+        waiting_ms=edge.waiting_ms if waits else now_ms,
+    )
+
+
 def lists(timeline: Timeline, edge: Edge, segments: int, parts: int) -> bool:
     """Tells whether so many segments are listed; with `parts`, so many parts of the last of them.
 

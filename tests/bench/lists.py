@@ -13,8 +13,8 @@ from pathlib import Path
 
 from streamer.config import Settings
 from streamer.hls.delivery import Skip
+from streamer.live import RUN_MARK
 from streamer.playlists import Form
-from streamer.service import RUN_MARK
 from streamer.session.events import Committed, Register, SessionRecord
 from streamer.units import TICKS_PER_SECOND, Ticks
 from tests.manual import ManualClock, publish, serving

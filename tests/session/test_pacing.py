@@ -25,6 +25,7 @@ from streamer.session.pacing import (
     needed_ms,
     next_change_ms,
     playhead,
+    taken_over,
     too_far,
     with_lock,
     with_sign,
@@ -526,3 +527,14 @@ def test_of_two_locks_that_were_told_of_one_decision_the_stored_one_is_kept() ->
 
     assert merged(own, stored).lock == seconds(7)
     assert merged(Register(lock_serial=3, lock=seconds(20)), stored).lock == seconds(20)
+
+
+def test_what_another_process_listed_is_a_step_of_its_own_and_left_alone_from_then_on() -> None:
+    had_all = Register(requested=6)
+    left_some = Register(requested=4)
+    before = Edge(published=6, base=3, since_ms=1000, listed_ms=1000, waiting_ms=1000)
+
+    assert taken_over(before, had_all, 8, 9000) == Edge(
+        published=8, base=6, since_ms=9000, listed_ms=9000, waiting_ms=9000
+    )
+    assert taken_over(before, left_some, 8, 9000).waiting_ms == 1000
