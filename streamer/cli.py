@@ -3,30 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-import os
 import shlex
-import signal
 import sys
-import webbrowser
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
-from functools import partial
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
-import structlog
 import typer
-import uvloop
-from aiohttp import web
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from streamer import watching
-from streamer.config import Settings, checked_settings, load_settings
+from streamer.config import checked_settings, load_settings
 from streamer.drawing.engine import bounded
 from streamer.drawing.layout import layout_of
 from streamer.drawing.page import page_of
@@ -44,7 +34,6 @@ from streamer.imports.naming import story_id
 from streamer.imports.twee import import_twee
 from streamer.library.filesystem import Library, write_new
 from streamer.media.ladder import DEFAULT_LADDER, Ladder, at_rate
-from streamer.packager import pipeline, slates
 from streamer.packager.plan import FASTEST, SLOWEST
 from streamer.packager.rates import read_rate
 from streamer.packager.tools import find_tools
@@ -59,10 +48,11 @@ from streamer.story.rules import Opening, failures_of
 from streamer.story.simulate import Report, Simulation
 from streamer.story.starter import starter_story
 from streamer.story.walk import Plan, Policy, Walk, WalkError, lengths_of, told, walk
+from streamer.terminal import err, out, tell_warnings
 from streamer.units import TICKS_PER_SECOND, Ticks
-from streamer.watching import Watch, Workshop
-from streamer.web.app import make_app
-from streamer.web.keys import DRAINING, SESSIONS
+
+if TYPE_CHECKING:
+    from streamer.packager import pipeline, slates
 
 app = typer.Typer(
     name="branchline",
@@ -73,9 +63,6 @@ app = typer.Typer(
 )
 imports = typer.Typer(no_args_is_help=True, help="Make a story file of a story written with another tool.")
 app.add_typer(imports, name="import")
-BACKLOG = 4096  # connections that wait to be taken: all of a region may come at once. The kernel's own bound holds too
-out = Console(highlight=False, soft_wrap=True)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
 ProfileOption = Annotated[list[str] | None, typer.Option(help="An input, name=value; as often as needed.")]
 ViewerOption = Annotated[str, typer.Option(help="Who watches: the same viewer has the same arms of experiments.")]
 ClockOption = Annotated[
@@ -358,6 +345,8 @@ def _tell_failures(story: Story) -> None:
 
 
 def _slate_setting(length: str, font: Path | None) -> slates.SlateSetting:
+    from streamer.packager import slates  # noqa: PLC0415 - as with the server: see `serve`
+
     return slates.SlateSetting(length=_length("--slate-length", length), font=font)
 
 
@@ -401,6 +390,8 @@ def package(  # noqa: PLR0917 - typer makes options of them
     slate_font: SlateFont = None,
 ) -> None:
     """Encode a story's footage for streaming. What has not changed is not encoded again."""
+    from streamer.packager import pipeline  # noqa: PLC0415 - as with the server: see `serve`
+
     loaded, text = _read(story)
     tools = find_tools()
     setting = _slate_setting(slate_length, slate_font)
@@ -467,8 +458,11 @@ def serve(  # noqa: PLR0917 - typer makes options of them
     for section, values in given.items():
         data[section] |= {name: value for name, value in values.items() if value is not None}
     settings = checked_settings(data, "command line")
-    _configure_logging()
-    watched = None
+    # The server, and what it takes to package, are half a second of imports that no other command needs.
+    from streamer.running import run  # noqa: PLC0415
+    from streamer.watching import Workshop  # noqa: PLC0415
+
+    workshop = None
     if stories:
         workshop = Workshop(
             library=Library(settings.library.path),
@@ -477,78 +471,7 @@ def serve(  # noqa: PLR0917 - typer makes options of them
             slates=_slate_setting(slate_length, slate_font) if with_slates else None,
             rate_of_footage=frame_rate == "auto",
         )
-        watched = partial(Watch, stories, workshop, _tell_report)
-    uvloop.run(_serve(settings, watched, browser=browser))
-
-
-def _tell_report(report: watching.Report) -> None:
-    warnings = sum(finding.level != "error" for finding in report.findings)
-    if warnings and report.state == watching.PACKAGING:
-        _tell_warnings(report.file, warnings)
-    for finding in report.findings if report.state == watching.REFUSED else ():
-        if finding.level == "error":
-            err.print(str(finding), markup=False)
-    for note in report.notes if report.state == watching.SERVED else ():
-        err.print(f"{report.file}: {note}", markup=False)
-    if report.problem:
-        err.print(report.problem, markup=False)
-    match report.state:
-        case watching.PACKAGING:
-            err.print(f"{report.file}: well; packaging", markup=False)
-        case watching.SERVED:
-            err.print(f"{report.file}: revision {report.revision} is served at /watch/{report.story}", markup=False)
-        case _:
-            err.print(f"{report.file}: not packaged; mend it, and it is taken up", markup=False)
-
-
-async def _serve(settings: Settings, watched: Callable[[], Watch] | None, *, browser: bool) -> None:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for name in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(name, stop.set)
-    application = await make_app(settings, watch=None if watched is None else watched())
-    runner = web.AppRunner(
-        application,
-        access_log=None,
-        shutdown_timeout=settings.server.shutdown_seconds,
-        handle_signals=False,
-    )
-    try:
-        await runner.setup()
-        site = web.TCPSite(runner, settings.server.host, settings.server.port, reuse_address=True, backlog=BACKLOG)
-        try:
-            await site.start()
-        except OSError as error:
-            where = f"{settings.server.host}:{settings.server.port}"
-            raise BranchlineError(f"cannot listen on {where}: {error.strerror}; choose another --port") from error
-        port = runner.addresses[0][1]
-        await _welcome(settings, port, browser=browser, is_watching=watched is not None)
-        await stop.wait()
-        application[DRAINING].set()
-        await application[SESSIONS].stop()  # held requests are answered, streams end
-        await asyncio.sleep(settings.server.drain_seconds)
-    finally:
-        await runner.cleanup()
-
-
-async def _welcome(settings: Settings, port: int, *, browser: bool, is_watching: bool) -> None:
-    host = "127.0.0.1" if settings.server.host in ("0.0.0.0", "::") else settings.server.host  # noqa: S104
-    base = settings.server.public_url or f"http://{host}:{port}"
-    names = await asyncio.to_thread(Library(settings.library.path).stories)
-    out.print(f"Branchline serves {len(names)} {'story' if len(names) == 1 else 'stories'} at {base}/", markup=False)
-    for name in names:
-        out.print(f"  watch in a browser   {base}/watch/{name}", markup=False)
-        out.print(f"  any HLS player       {base}/play/{name}.m3u8", markup=False)
-    if not names and not is_watching:
-        out.print("  no story is packaged yet: branchline package STORY", markup=False)
-    out.print("Stop with Ctrl-C.", markup=False)
-    sys.stdout.flush()
-    if browser and names and _has_display():
-        await asyncio.to_thread(webbrowser.open, f"{base}/watch/{names[0]}")
-
-
-def _has_display() -> bool:
-    return sys.platform == "darwin" or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+    run(settings, stories or [], workshop, browser=browser)
 
 
 def _text_of(path: Path) -> str:
@@ -565,13 +488,8 @@ def _read(path: Path) -> tuple[Story, str]:
     if story is None:
         raise StoryError(tuple(finding for finding in findings if finding.level == "error"))
     if findings:
-        _tell_warnings(str(path), len(findings))
+        tell_warnings(str(path), len(findings))
     return story, text
-
-
-def _tell_warnings(file: str, count: int) -> None:
-    words = f"{count} {'warning' if count == 1 else 'warnings'}"
-    err.print(f"{file}: {words}; 'branchline check' tells them", markup=False)
 
 
 @contextmanager
@@ -586,25 +504,6 @@ def _plain_errors() -> Iterator[None]:
     except BranchlineError as error:
         err.print(f"branchline: {error}", markup=False)
         sys.exit(2 if not isinstance(error, PackagingError) else 1)
-
-
-def _configure_logging() -> None:
-    # It would print whatever malformed header came in, tokens too; errors of handlers the middleware logs itself.
-    logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
-    renderer: structlog.typing.Processor = structlog.processors.JSONRenderer()
-    if sys.stderr.isatty():
-        renderer = structlog.dev.ConsoleRenderer()
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            renderer,
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-        cache_logger_on_first_use=True,
-    )
 
 
 if __name__ == "__main__":
