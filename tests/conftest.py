@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 from blockbuster import blockbuster_ctx
 from hypothesis import settings
 
+from tests.manual import FORK, publish
 from tests.serving import Starter, package_sample, starter
+from tests.valkey import Valkey, valkey
 
 # What runs while viewers wait; packaging is a command of its own, and may.
 SERVING = ["streamer.web", "streamer.service", "streamer.live", "streamer.shelf", "streamer.origin", "streamer.store"]
@@ -56,6 +58,20 @@ def no_call_blocks_the_loop() -> Iterator[None]:
 def sample_library() -> Path:
     """Gives the library with the sample story."""
     return package_sample()
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """Gives a library with a story of one decision, and a loop."""
+    publish(tmp_path, FORK)
+    return tmp_path
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[Valkey]:
+    """Gives a Valkey server."""
+    async with valkey() as found:
+        yield found
 
 
 @pytest.fixture

@@ -19,6 +19,11 @@ from tests.builders import lengths_of, package, staged_text, story_text
 from tests.readers import Read, read_media
 
 SECRET = bytes(range(32))
+FORK = """
+fork 12.52 -> left | right
+left 7.36 -> fork
+right 8 .
+"""
 
 
 class ManualClock:

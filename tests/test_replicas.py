@@ -23,27 +23,9 @@ from streamer.session.cues import Cue
 from streamer.shelf import Shelf
 from streamer.store.redis import RedisStore
 from tests.builders import seconds
-from tests.manual import SECRET, ManualClock, publish
+from tests.manual import SECRET, ManualClock
 from tests.readers import Read, read_media
-from tests.valkey import Valkey, valkey
-
-STORY = """
-fork 12.52 -> left | right
-left 7.36 -> fork
-right 8 .
-"""
-
-
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    publish(tmp_path, STORY)
-    return tmp_path
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[Valkey]:
-    async with valkey() as found:
-        yield found
+from tests.valkey import Valkey
 
 
 def present() -> ManualClock:

@@ -26,19 +26,7 @@ from streamer.store.measured import MeasuredStore
 from streamer.store.sqlite import SqliteStore
 from streamer.units import Ticks, decimal_seconds
 from tests.builders import PARTS, seconds, story_text
-from tests.manual import ManualClock, Player, publish, serving
-
-STORY = """
-fork 12.52 -> left | right
-left 7.36 -> fork
-right 8 .
-"""
-
-
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    publish(tmp_path, STORY)
-    return tmp_path
+from tests.manual import FORK, ManualClock, Player, publish, serving
 
 
 def live_of(sessions: Sessions, session: str) -> Live:
@@ -457,7 +445,7 @@ async def test_an_event_stream_ends_with_its_session(root: Path) -> None:
 
 
 async def test_an_immediate_answer_cuts_the_scene_after_what_was_published(tmp_path: Path) -> None:
-    publish(tmp_path, STORY.replace("fork 12", "fork! 12"))
+    publish(tmp_path, FORK.replace("fork 12", "fork! 12"))
     clock = ManualClock()
     async with serving(tmp_path, clock) as sessions:
         opened = await sessions.open("test", {}, trusted=False)
@@ -488,7 +476,7 @@ async def test_an_immediate_decision_is_not_answered_before_it_opens(tmp_path: P
 
 
 async def test_a_viewer_without_an_answer_waits_in_the_loop_and_leaves_it_with_one(tmp_path: Path) -> None:
-    publish(tmp_path, STORY.replace("fork 12", "fork? 12"))
+    publish(tmp_path, FORK.replace("fork 12", "fork? 12"))
     clock = ManualClock()
     async with serving(tmp_path, clock) as sessions:
         opened = await sessions.open("test", {}, trusted=False)
@@ -509,7 +497,7 @@ async def test_a_viewer_without_an_answer_waits_in_the_loop_and_leaves_it_with_o
 
 
 async def test_a_hold_survives_a_crash(tmp_path: Path) -> None:
-    publish(tmp_path, STORY.replace("fork 12", "fork? 12"))
+    publish(tmp_path, FORK.replace("fork 12", "fork? 12"))
     clock = ManualClock()
     async with serving(tmp_path, clock) as sessions:
         opened = await sessions.open("test", {}, trusted=False)
@@ -568,7 +556,7 @@ async def test_a_new_run_is_there_after_a_crash(tmp_path: Path) -> None:
 
 
 async def test_more_time_is_kept_with_the_session(tmp_path: Path) -> None:
-    lines = STORY.replace("fork 12", "fork? 12")
+    lines = FORK.replace("fork 12", "fork? 12")
     publish(tmp_path, lines, story_text(lines).replace("hold: true", "accessible: {extend: 3x}"))
     clock = ManualClock()
     async with serving(tmp_path, clock) as sessions:
@@ -676,7 +664,7 @@ async def test_steps_back_have_a_bound(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 async def test_a_part_is_waited_for_and_comes_at_its_time(tmp_path: Path) -> None:
-    publish(tmp_path, STORY, story_text(STORY) + PARTS)
+    publish(tmp_path, FORK, story_text(FORK) + PARTS)
     clock = ManualClock()
     async with serving(tmp_path, clock) as sessions:
         opened = await sessions.open("test", {}, trusted=False)
@@ -702,7 +690,7 @@ async def test_a_part_is_waited_for_and_comes_at_its_time(tmp_path: Path) -> Non
 
 
 async def test_a_part_that_does_not_come_is_not_waited_for_until_the_player_gives_up(tmp_path: Path) -> None:
-    publish(tmp_path, STORY, story_text(STORY) + PARTS)
+    publish(tmp_path, FORK, story_text(FORK) + PARTS)
     clock = ManualClock()
     async with serving(tmp_path, clock) as sessions:
         opened = await sessions.open("test", {}, trusted=False)

@@ -27,12 +27,6 @@ COMMIT = (Committed(visit=1, decision="d", choice="x", by="viewer", at=Ticks(5))
 
 
 @pytest.fixture
-async def server() -> AsyncIterator[Valkey]:
-    async with valkey() as found:
-        yield found
-
-
-@pytest.fixture
 async def one(server: Valkey) -> AsyncIterator[RedisStore]:
     found = await RedisStore.open(server.url, timeout_seconds=5)
     yield found

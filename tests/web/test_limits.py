@@ -10,24 +10,11 @@ from pathlib import Path
 import pytest
 
 from streamer.web.limiting import counted_as
-from tests.manual import ManualClock, publish
+from tests.manual import ManualClock
 from tests.valkey import COUNTING, RIGHTS, Valkey, valkey
 from tests.web.viewing import Client, Viewer, served
 
-STORY = "fork 12.52 -> left | right\nleft 7.36 -> fork\nright 8 ."
 LOOPBACK = ["127.0.0.0/8"]
-
-
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    publish(tmp_path, STORY)
-    return tmp_path
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[Valkey]:
-    async with valkey() as found:
-        yield found
 
 
 @asynccontextmanager
