@@ -84,7 +84,7 @@ async def _served(settings: Settings, watched: Callable[[], Watch] | None, *, br
             await site.start()
         except OSError as error:
             where = f"{settings.server.host}:{settings.server.port}"
-            raise BranchlineError(f"cannot listen on {where}: {error.strerror}; choose another --port") from error
+            raise BranchlineError(f"cannot listen on {where}: {_reason(error)}; choose another --port") from error
         port = runner.addresses[0][1]
         await _welcome(settings, port, browser=browser, is_watching=watched is not None)
         await stop.wait()
@@ -93,6 +93,11 @@ async def _served(settings: Settings, watched: Callable[[], Watch] | None, *, br
         await asyncio.sleep(settings.server.drain_seconds)
     finally:
         await runner.cleanup()
+
+
+def _reason(error: OSError) -> str:
+    """Gives the words of the system alone: uvloop's say the address once more."""
+    return os.strerror(error.errno) if error.errno else str(error)
 
 
 async def _welcome(settings: Settings, port: int, *, browser: bool, is_watching: bool) -> None:
